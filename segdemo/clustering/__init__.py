@@ -1,0 +1,1 @@
+"""Segmentation as clustering: superpixels, k-means, normalized cuts."""

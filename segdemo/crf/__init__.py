@@ -1,0 +1,1 @@
+"""Conditional random fields: the fully connected CRF and its mean field."""

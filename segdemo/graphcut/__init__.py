@@ -1,0 +1,1 @@
+"""Segmentation as energy minimization: minimum cuts seeded by scribbles."""
