@@ -1,0 +1,163 @@
+// The replay: transport, slider, caption, and the curve of the energy beside them.
+// Positions 0..n-1 are the frames, position n is the result itself.
+
+const FRAME_MS = 700, CURVE = { height: 112, left: 6, right: 6, top: 9, bottom: 17 };
+
+class Replay {
+  constructor(root, onFrame) {
+    this.part = (name) => root.querySelector(`[data-testid="${name}"]`);
+    this.box = this.part("replay");
+    this.onFrame = onFrame;
+    this.frames = [];
+    this.slider = this.part("frame");
+    this.layers = this.part("layer");
+    this.speed = this.part("speed");
+    this.slider.addEventListener("input", () => this.go(Number(this.slider.value)));
+    this.layers.addEventListener("change", () => this.onFrame());
+    this.part("play").addEventListener("click", () => this.toggle());
+    this.part("step-back").addEventListener("click", () => this.step(-1));
+    this.part("step-forward").addEventListener("click", () => this.step(1));
+    this.figure = this.part("energy");
+    this.curve = this.figure.querySelector("svg");
+    this.energy = [];
+    new ResizeObserver(() => this.buildCurve()).observe(this.curve);
+    this.listenToCurve();
+  }
+
+  show(result) {
+    this.pause();
+    this.frames = result.frames;
+    this.energy = result.energy;
+    this.box.hidden = this.frames.length === 0;
+    this.position = this.frames.length;
+    this.slider.max = this.frames.length;
+    this.fillLayers();
+    this.energyName = result.energy_name;
+    this.buildCurve();
+    this.refresh();
+  }
+
+  fillLayers() {
+    const has = (part) => this.frames.some((frame) => frame[part]);
+    const maps = this.frames.flatMap((frame) => Object.keys(frame.maps));
+    const layers = [...(has("labels") ? ["labels"] : []), ...(has("image") ? ["image"] : []), ...new Set(maps)];
+    this.layers.replaceChildren(...layers.map((name) => new Option(name, name)));
+    this.layers.hidden = layers.length < 2;
+  }
+
+  get layer() {
+    return this.layers.value;
+  }
+
+  // The frame now shown, or null when the result is.
+  get frame() {
+    return this.frames[this.position] || null;
+  }
+
+  go(position) {
+    if (!this.frames.length) return;
+    this.position = Math.min(Math.max(position, 0), this.frames.length);
+    this.refresh();
+    this.onFrame();
+  }
+
+  step(by) {
+    this.pause();
+    this.go(this.position + by);
+  }
+
+  toggle() {
+    if (this.timer) this.pause();
+    else if (this.frames.length) this.play();
+  }
+
+  play() {
+    if (this.position >= this.frames.length) this.go(0);
+    const advance = () => {
+      this.timer = 0;
+      if (!this.box.isConnected) return;
+      this.go(this.position + 1);
+      if (this.position < this.frames.length) this.timer = setTimeout(advance, FRAME_MS / Number(this.speed.value));
+      this.refresh();
+    };
+    this.timer = setTimeout(advance, FRAME_MS / Number(this.speed.value));
+    this.refresh();
+  }
+
+  pause() {
+    clearTimeout(this.timer);
+    this.timer = 0;
+    this.part("play").classList.remove("sv-playing");
+    this.part("play").setAttribute("aria-label", "play");
+  }
+
+  refresh() {
+    const count = this.frames.length, frame = this.frame;
+    const caption = frame ? frame.caption : "result";
+    this.slider.value = this.position;
+    this.slider.style.setProperty("--part", count ? `${(100 * this.position) / count}%` : "0%");
+    this.slider.setAttribute("aria-valuetext", caption);
+    this.part("frame-count").textContent = frame ? `${this.position + 1} / ${count}` : `${count} steps`;
+    this.part("caption").textContent = caption;
+    this.part("play").classList.toggle("sv-playing", Boolean(this.timer));
+    this.part("play").setAttribute("aria-label", this.timer ? "pause" : "play");
+    this.part("step-back").disabled = this.position === 0;
+    this.part("step-forward").disabled = this.position === count;
+    this.moveMarker();
+  }
+
+  // Drawn at the size it has on the page, so that its text keeps the size of text.
+  buildCurve() {
+    const values = this.energy.map((value, i) => [i, value]).filter(([, value]) => value !== null);
+    this.figure.hidden = values.length < 2;
+    this.figure.querySelector("span").textContent = this.energyName;
+    const { height, left, right, top, bottom } = CURVE, width = this.curve.clientWidth, floor = height - bottom;
+    if (this.figure.hidden || !width) return;
+    const low = Math.min(...values.map(([, value]) => value)), high = Math.max(...values.map(([, value]) => value));
+    const last = this.energy.length - 1;
+    this.curveX = (i) => left + ((width - left - right) * i) / last;
+    this.curveY = (value) => top + (floor - top) * (high > low ? (high - value) / (high - low) : 0.5);
+    const points = values.map(([i, value]) => [this.curveX(i).toFixed(1), this.curveY(value).toFixed(1)]);
+    const text = (words, x, y, anchor = "start") => makeVector("text", { x, y, "text-anchor": anchor }, words);
+    const path = points.join(" "), end = points[points.length - 1];
+    this.needle = makeVector("line", { class: "sv-needle", y1: top - 5, y2: floor });
+    this.marker = makeVector("circle", { class: "sv-marker", r: 5 });
+    this.curve.replaceChildren(
+      ...[top, (top + floor) / 2, floor].map((y) => makeVector("line", { class: "sv-grid", x1: left, x2: width - right, y1: y, y2: y })),
+      makeVector("polygon", { class: "sv-area", points: `${points[0][0]},${floor} ${path} ${end[0]},${floor}` }),
+      makeVector("polyline", { class: "sv-line", points: path }),
+      ...points.map(([cx, cy]) => makeVector("circle", { class: "sv-dot", cx, cy, r: 2 })),
+      text(high > low ? number(high, true) : "", width - right, top + 12, "end"), text(number(low, true), left, floor - 4),
+      text("step 1", left, height - 3), text(`step ${last + 1}`, width - right, height - 3, "end"),
+      this.needle, this.marker,
+    );
+    this.moveMarker();
+  }
+
+  moveMarker() {
+    if (this.figure.hidden || !this.needle) return;
+    const at = Math.min(this.position, this.energy.length - 1), value = this.energy[at];
+    this.part("energy-value").textContent = number(value, true);
+    this.needle.setAttribute("x1", this.curveX(at));
+    this.needle.setAttribute("x2", this.curveX(at));
+    this.marker.setAttribute("visibility", value === null ? "hidden" : "visible");
+    if (value === null) return;
+    this.marker.setAttribute("cx", this.curveX(at));
+    this.marker.setAttribute("cy", this.curveY(value));
+  }
+
+  listenToCurve() {
+    const svg = this.curve;
+    const follow = (event) => {
+      const box = svg.getBoundingClientRect();
+      const part = (event.clientX - box.left - CURVE.left) / (box.width - CURVE.left - CURVE.right);
+      this.pause();
+      this.go(Math.min(Math.max(Math.round(part * (this.energy.length - 1)), 0), this.energy.length - 1));
+    };
+    svg.addEventListener("pointerdown", (event) => {
+      svg.setPointerCapture(event.pointerId);
+      follow(event);
+    });
+    svg.addEventListener("pointermove", (event) => svg.hasPointerCapture(event.pointerId) && follow(event));
+  }
+}

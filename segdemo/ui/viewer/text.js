@@ -1,0 +1,41 @@
+// Text on the page. Names come from anywhere, so nothing is ever set as markup.
+
+function make(tag, className, text) {
+  const node = document.createElement(tag);
+  if (className) node.className = className;
+  if (text !== undefined) node.textContent = text;
+  return node;
+}
+
+function makeVector(tag, attributes, text) {
+  const node = document.createElementNS("http://www.w3.org/2000/svg", tag);
+  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
+  if (text !== undefined) node.textContent = text;
+  return node;
+}
+
+function swatch(colour) {
+  const node = make("i", "sv-swatch");
+  node.style.backgroundColor = colour;
+  return node;
+}
+
+function percent(part) {
+  const value = 100 * part;
+  if (value === 0 || value === 100) return `${value} %`;
+  if (value < 0.01) return "< 0.01 %";
+  return value.toFixed(value < 0.995 ? 2 : value < 9.95 || value > 99 ? 1 : 0) + " %";
+}
+
+// A number as a person writes it, all digits of an integer unless `short`; text stays as it is.
+function number(value, short = false) {
+  if (typeof value !== "number") return value === null || value === undefined ? "" : String(value);
+  const size = Math.abs(value);
+  if (Number.isInteger(value) && size < (short ? 1e6 : 1e15)) return value.toLocaleString("en");
+  if (size >= 1e6 || size < 1e-3) return value.toExponential(2).replace("e+", "e");
+  return value.toLocaleString("en", { maximumSignificantDigits: 4 });
+}
+
+function duration(seconds) {
+  return seconds < 0.9995 ? `${Math.round(seconds * 1000)} ms` : `${seconds.toFixed(1)} s`;
+}

@@ -1,0 +1,386 @@
+// The viewer: takes the value that Python sends and lets stage, legend and replay show it.
+
+const groups = new Map();
+
+// Controls that want a key for themselves.
+const wantsKey = (node, key) => node.matches("input, select, [role=slider]") ||
+  ((key === " " || key === "enter") && node.matches("button, summary"));
+
+class MaskViewer {
+  constructor(root, group, label) {
+    this.root = root;
+    this.group = group;
+    this.result = null;
+    this.picture = null;
+    this.turn = 0;
+    root.maskViewer = this;
+    root.setAttribute("aria-label", label);
+    this.part("canvas").setAttribute("aria-label",
+      `${label}: picture with mask; arrow keys step the replay or move the picture, plus and minus zoom, B compares, Enter reads the centre`);
+    this.legend = new Legend(this.part("legend"), () => this.stage.repaint(), (label) => this.highlight(label));
+    this.replay = new Replay(root, () => this.compose());
+    this.stage = new Stage(this.part("stage"), {
+      hover: (at, point) => this.everywhere((viewer) => viewer.hover(at, viewer === this ? point : null)),
+      leave: () => this.everywhere((viewer) => viewer.leave()),
+      click: (at) => this.click(at),
+      view: (view, tell) => this.onView(view, tell),
+      divider: (position) => this.stage.setDivider(position),
+    });
+    this.listen();
+    if (group) groups.set(group, (groups.get(group) || new Set()).add(this));
+  }
+
+  part(name) {
+    return this.root.querySelector(`[data-testid="${name}"]`);
+  }
+
+  // Too many labels for a colour each to mean anything: superpixels.
+  get hasMany() {
+    return this.result.listed.length > FEW_LABELS;
+  }
+
+  // This viewer and those of its group that are still on the page.
+  everywhere(act) {
+    const members = groups.get(this.group) || new Set([this]);
+    for (const viewer of members) {
+      if (viewer.root.isConnected) act(viewer);
+      else members.delete(viewer);
+    }
+  }
+
+  // --- what Python sends -------------------------------------------------------------------
+
+  async show(value) {
+    const turn = ++this.turn;
+    const state = value && value.state;
+    this.showError(state === "error" ? value.message : "");
+    const result = state === "error" ? value.previous : value;
+    if (result && result.state === "result") {
+      try {
+        const decoded = await this.decode(result);
+        if (turn === this.turn) this.showResult(decoded);
+      } catch (error) {
+        if (turn === this.turn) this.showError(`This browser could not read the result (${error.message}); a current one can.`);
+      }
+    } else if (state !== "error") this.showEmpty((value && value.text) || "No result yet");
+  }
+
+  async decode(value) {
+    const [photo, labels, scores] = await Promise.all([
+      loadImage(value.photo), unpack(value.labels), value.scores && unpack(value.scores.planes)]);
+    const pictures = value.pictures.map((picture) => ({ ...picture }));
+    return { ...value, photo, labels, photoAddress: value.photo, pictures,
+      scores: scores && { ...scores, height: scores.height / value.scores.labels.length, labels: value.scores.labels } };
+  }
+
+  showError(message) {
+    this.part("error").hidden = !message;
+    this.part("error-text").textContent = message;
+  }
+
+  showEmpty(text) {
+    this.replay.pause();
+    this.result = this.stage.scene = null;
+    this.root.dataset.state = "empty";
+    this.part("empty-text").textContent = text;
+    this.part("empty").hidden = false;
+    this.root.querySelector(".sv-body").hidden = true;
+    this.root.querySelector(".sv-head").hidden = true;
+    this.part("notices").hidden = true;
+  }
+
+  showResult(result) {
+    const isNewPhoto = !this.result || this.result.photoAddress !== result.photoAddress;
+    this.result = result;
+    this.picture = null;
+    this.stage.pin = this.stage.ghost = this.stage.highlight = null;
+    this.part("pin").hidden = this.part("tooltip").hidden = true;
+    this.part("empty").hidden = true;
+    this.root.querySelector(".sv-body").hidden = false;
+    this.showHead();
+    this.part("stage").style.aspectRatio = Math.min(Math.max(result.photo.naturalWidth / result.photo.naturalHeight, 0.6), 3);
+    this.legend.show(result);
+    this.replay.show(result);
+    this.showPictures();
+    this.showChips("facts", result.facts.map(([name, value]) => [name, number(value)]));
+    this.showChips("timings", result.timings.map(([stage, seconds]) => [stage, duration(seconds)]));
+    if (!this.hasChosenMode) this.setMode(this.hasMany ? "outline" : "fill");
+    this.compose();
+    if (isNewPhoto) this.stage.setView({ zoom: 1, x: 0.5, y: 0.5 }, false);
+    this.root.dataset.state = "result";
+    this.root.dataset.turn = this.turn;
+  }
+
+  showHead() {
+    const { title, subtitle, notices } = this.result;
+    this.root.querySelector(".sv-head").hidden = !title && !subtitle;
+    this.part("title").textContent = title;
+    this.part("subtitle").textContent = subtitle;
+    this.part("notices").hidden = notices.length === 0;
+    this.part("notices").replaceChildren(...notices.map((notice) => make("li", "", notice)));
+  }
+
+  showChips(name, rows) {
+    this.part(name).hidden = rows.length === 0;
+    this.part(name).replaceChildren(...rows.map(([key, text]) => {
+      const chip = make("span", "sv-chip");
+      chip.append(make("span", "", key), make("strong", "", text));
+      return chip;
+    }));
+  }
+
+  // --- further pictures --------------------------------------------------------------------
+
+  showPictures() {
+    const { pictures } = this.result;
+    this.part("pictures").hidden = pictures.length === 0;
+    this.part("pictures").replaceChildren(...pictures.map((picture, i) => {
+      const button = make("button", "sv-thumb"), image = make("img");
+      button.type = "button";
+      button.dataset.testid = "picture";
+      button.title = picture.note || picture.title;
+      button.setAttribute("aria-pressed", "false");
+      image.src = picture.image;
+      image.alt = "";
+      image.draggable = false;
+      button.append(image, make("span", "", picture.title));
+      button.addEventListener("click", () => this.enlarge(this.picture === i ? null : i));
+      return button;
+    }));
+  }
+
+  async enlarge(index) {
+    const picture = index === null ? null : this.result.pictures[index];
+    if (picture && !picture.pixels) picture.pixels = await loadImage(picture.image);
+    this.picture = index;
+    this.part("pictures").querySelectorAll("button").forEach((button, i) => button.setAttribute("aria-pressed", String(i === index)));
+    this.part("back").hidden = index === null;
+    this.leave();
+    this.compose();
+  }
+
+  // --- what the stage shows ----------------------------------------------------------------
+
+  // The picture enlarged, else the replay's frame, else the result.
+  async compose() {
+    const { result, replay } = this;
+    if (!result) return;
+    const frame = replay.frame, layer = replay.layer;
+    const picture = this.picture === null ? null : result.pictures[this.picture];
+    this.part("note").hidden = !picture;
+    this.part("note").textContent = picture ? [picture.title, picture.note].filter(Boolean).join(": ") : "";
+    const parts = frame ? await this.decodeFrame(frame) : null;
+    const isPast = result !== this.result || frame !== replay.frame || picture !== (result.pictures[this.picture] || null);
+    if (isPast || layer !== replay.layer) return;
+    const labels = picture ? null : parts ? parts.labels : result.labels;
+    const asImage = parts && parts.image && (layer === "image" || !labels);
+    const base = picture ? picture.pixels : asImage ? parts.image : result.photo;
+    this.stage.show({
+      width: base.naturalWidth, height: base.naturalHeight, base, labels: asImage ? null : labels,
+      map: (!picture && parts && parts.maps[layer]) || null,
+      colours: result.palette, visible: this.legend.visible, thin: this.hasMany,
+    });
+    this.legend.update(parts && parts.labels ? (parts.shares = parts.shares || sharesOf(parts.labels)) : null);
+    this.refreshPin();
+  }
+
+  async decodeFrame(frame) {
+    frame.decoded = frame.decoded || Promise.all([
+      frame.labels && unpack(frame.labels), frame.image && loadImage(frame.image),
+      ...Object.entries(frame.maps).map(async ([name, address]) => [name, await loadMap(address)]),
+    ]).then(([labels, image, ...maps]) => ({ labels, image, maps: Object.fromEntries(maps) }));
+    return frame.decoded;
+  }
+
+  highlight(label) {
+    if (this.stage.highlight === label) return;
+    this.stage.highlight = label;
+    this.stage.repaint();
+  }
+
+  // --- reading a pixel ---------------------------------------------------------------------
+
+  // Label, area share and probabilities at (u, v) of what is shown.
+  read({ u, v }) {
+    const { result, stage, replay } = this;
+    const { labels, map } = stage.scene;
+    if (map) return { name: replay.layer, value: (valueAt(map, u, v) / 255).toFixed(2) };
+    if (!labels) return null;
+    const label = valueAt(labels, u, v);
+    const shares = this.legend.shares;
+    const share = shares ? shares.get(label) || 0 : result.shares[label];
+    const bars = replay.frame || !result.scores ? [] : result.scores.labels
+      .map((other, plane) => ({ label: other, probability: valueAt(result.scores, u, v, plane) / 255 }))
+      .sort((a, b) => b.probability - a.probability);
+    return { label, name: result.names[label], colour: result.palette[label], share, bars,
+      probability: (bars.find((bar) => bar.label === label) || {}).probability };
+  }
+
+  hover(at, point) {
+    if (!this.stage.scene || this.picture !== null) return;
+    const { stage } = this, reading = this.read(at), tip = this.part("tooltip");
+    stage.ghost = point ? null : at;
+    if (!point) stage.draw();
+    tip.hidden = !reading;
+    if (!reading) return;
+    tip.replaceChildren();
+    if (reading.colour) tip.append(swatch(reading.colour));
+    tip.append(make("strong", "", reading.name));
+    const details = [reading.value, reading.share !== undefined && `${percent(reading.share)} of the area`,
+      reading.probability !== undefined && `p = ${reading.probability.toFixed(2)}`];
+    tip.append(make("span", "", details.filter(Boolean).join(" · ")));
+    this.placeTip(tip, point || stage.positionOf(at));
+  }
+
+  placeTip(tip, { x, y }) {
+    const { clientWidth: width, clientHeight: height } = this.stage.box;
+    const left = x + 14 + tip.offsetWidth > width ? x - 14 - tip.offsetWidth : x + 14;
+    const top = y + 16 + tip.offsetHeight > height ? y - 10 - tip.offsetHeight : y + 16;
+    tip.style.left = Math.max(4, Math.min(left, width - tip.offsetWidth - 4)) + "px";
+    tip.style.top = Math.max(4, top) + "px";
+  }
+
+  leave() {
+    this.part("tooltip").hidden = true;
+    if (!this.stage.ghost) return;
+    this.stage.ghost = null;
+    this.stage.draw();
+  }
+
+  click(at) {
+    this.part("canvas").focus({ preventScroll: true });
+    if (this.picture !== null) return this.enlarge(null);
+    const { stage } = this, old = stage.pin;
+    const again = old && Math.hypot(stage.positionOf(old).x - stage.positionOf(at).x, stage.positionOf(old).y - stage.positionOf(at).y) < 10;
+    this.everywhere((viewer) => viewer.setPin(again ? null : at));
+  }
+
+  setPin(at) {
+    this.stage.pin = at;
+    this.refreshPin();
+    this.stage.draw();
+  }
+
+  refreshPin() {
+    const card = this.part("pin"), at = this.stage.pin;
+    const reading = at && this.stage.scene && this.picture === null ? this.read(at) : null;
+    card.hidden = !reading;
+    if (!reading) return;
+    const close = make("button", "sv-close", "\u00d7");
+    close.type = "button";
+    close.dataset.testid = "unpin";
+    close.setAttribute("aria-label", "let the pixel go");
+    close.addEventListener("click", () => this.everywhere((viewer) => viewer.setPin(null)));
+    const head = make("div", "sv-pin-head"), [height, width] = this.result.size;
+    if (reading.colour) head.append(swatch(reading.colour));
+    head.append(make("strong", "", reading.name), close);
+    const where = `x ${Math.floor(at.u * width)}, y ${Math.floor(at.v * height)}`;
+    const what = reading.value || `${percent(reading.share)} of the area`;
+    card.replaceChildren(head, make("p", "", `${where} · ${what}`), ...this.bars(reading.bars || []));
+    card.classList.toggle("sv-right", this.stage.positionOf(at).x < this.stage.box.clientWidth / 2);
+  }
+
+  bars(bars) {
+    return bars.slice(0, 5).map(({ label, probability }) => {
+      const line = make("div", "sv-bar"), track = make("span", "sv-track"), filled = make("i");
+      line.dataset.testid = "bar";
+      filled.style.width = 100 * probability + "%";
+      filled.style.backgroundColor = this.result.palette[label];
+      track.append(filled);
+      line.append(make("span", "sv-name", this.result.names[label]), track, make("span", "sv-share", probability.toFixed(2)));
+      return line;
+    });
+  }
+
+  // --- controls ----------------------------------------------------------------------------
+
+  onView(view, tell) {
+    this.part("zoom-reset").textContent = `${Math.round(100 * view.zoom)} %`;
+    this.part("tooltip").hidden = true;
+    this.refreshPin();
+    if (tell) this.everywhere((viewer) => viewer !== this && viewer.stage.setView(view, false));
+  }
+
+  compare() {
+    const on = this.stage.divider === null;
+    this.stage.setDivider(on ? 0.5 : null);
+    this.part("compare").setAttribute("aria-pressed", String(on));
+    for (const tag of this.root.querySelectorAll(".sv-tag")) tag.hidden = !on;
+  }
+
+  setMode(mode) {
+    this.stage.mode = mode;
+    for (const button of this.root.querySelectorAll("[data-mode]")) {
+      button.setAttribute("aria-pressed", String(button.dataset.mode === mode));
+    }
+    this.stage.repaint();
+  }
+
+  setOpacity(percentage) {
+    this.stage.opacity = percentage / 100;
+    this.part("opacity").style.setProperty("--part", percentage + "%");
+    this.stage.draw();
+  }
+
+  async fullscreen() {
+    if (document.fullscreenElement) await document.exitFullscreen();
+    else if (this.root.requestFullscreen) await this.root.requestFullscreen();
+  }
+
+  toggleHelp() {
+    const text = this.part("help-text");
+    text.hidden = !text.hidden;
+    this.part("help").setAttribute("aria-expanded", String(!text.hidden));
+  }
+
+  listen() {
+    const on = (name, act) => this.part(name).addEventListener("click", act);
+    for (const button of this.root.querySelectorAll("[data-mode]")) {
+      button.addEventListener("click", () => {
+        this.hasChosenMode = true;
+        this.setMode(button.dataset.mode);
+      });
+    }
+    this.part("opacity").addEventListener("input", (event) => this.setOpacity(Number(event.target.value)));
+    on("compare", () => this.compare());
+    on("fullscreen", () => this.fullscreen());
+    on("help", () => this.toggleHelp());
+    on("zoom-in", () => this.stage.zoomAt(1.5));
+    on("zoom-out", () => this.stage.zoomAt(1 / 1.5));
+    on("zoom-reset", () => this.stage.reset());
+    on("back", () => this.enlarge(null));
+    this.root.addEventListener("keydown", (event) => this.onKey(event));
+  }
+
+  onKey(event) {
+    if (!this.result || event.ctrlKey || event.metaKey || event.altKey) return;
+    const { stage, replay } = this, pan = 40;
+    const sideways = (by) => (replay.frames.length && !event.shiftKey ? replay.step(by) : stage.panBy(-by * pan, 0));
+    const anywhere = {
+      "+": () => stage.zoomAt(1.25), "=": () => stage.zoomAt(1.25), "-": () => stage.zoomAt(0.8), 0: () => stage.reset(),
+      b: () => this.compare(), f: () => this.fullscreen(),
+      escape: () => (this.picture === null ? this.everywhere((viewer) => viewer.setPin(null)) : this.enlarge(null)),
+    };
+    const onPicture = {
+      " ": () => replay.toggle(), arrowleft: () => sideways(-1), arrowright: () => sideways(1),
+      arrowup: () => stage.panBy(0, pan), arrowdown: () => stage.panBy(0, -pan),
+      home: () => replay.go(0), end: () => replay.go(replay.frames.length), enter: () => this.click(stage.pick(
+        stage.box.clientWidth / 2, stage.box.clientHeight / 2)),
+    };
+    const key = event.key.toLowerCase();
+    const act = anywhere[key] || (wantsKey(event.target, key) ? undefined : onPicture[key]);
+    if (!act) return;
+    event.preventDefault();
+    act();
+  }
+}
+
+window.segdemoViewer = {
+  // Called by each gr.HTML once it is on the page; `watch` reports every value sent later.
+  mount(element, props, watch) {
+    const viewer = new MaskViewer(element.querySelector(".sv"), props.group, props.label);
+    viewer.setOpacity(60);
+    viewer.show(props.value);
+    watch("value", () => viewer.show(props.value));
+  },
+};

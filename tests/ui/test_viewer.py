@@ -1,0 +1,351 @@
+"""The mask viewer: what Python sends is what the browser holds, and every control acts."""
+
+import base64
+import json
+import time
+import zlib
+from urllib.parse import urlparse
+
+import cv2
+import gradio as gr
+import numpy as np
+import pytest
+from skimage import data
+
+from segdemo.labels import distinct_colours
+from segdemo.segmentation import Frame, Picture, Segmentation, resize_nearest
+from segdemo.ui.viewer import empty_value, error_value, viewer, viewer_value
+from segdemo.ui.viewer.payload import fit, pack
+
+NASTY = '<img src=x onerror="window.hacked = 1"> </script> ${1} {{value}} `'
+
+
+def unpack(packed):
+    kind = {1: "u1", 2: "<u2", 4: "<u4"}[packed["bytes"]]
+    values = np.frombuffer(zlib.decompress(base64.b64decode(packed["data"])), kind)
+    return values.reshape(packed["height"], packed["width"])
+
+
+def pixels_of(address):
+    encoded = np.frombuffer(base64.b64decode(address.split(",", 1)[1]), np.uint8)
+    return cv2.imdecode(encoded, cv2.IMREAD_UNCHANGED)
+
+
+def stripes(height, width, count):
+    """Labels 0..count-1 in columns, each present."""
+    return np.broadcast_to(np.arange(width) * count // width, (height, width)).astype(np.int32)
+
+
+def segmentation(height=60, width=90, count=3, **further):
+    names = [f"label {k}" for k in range(count)]
+    return Segmentation(stripes(height, width, count), names, distinct_colours(count), **further)
+
+
+def photo(height=60, width=90):
+    return cv2.resize(data.astronaut(), (width, height), interpolation=cv2.INTER_AREA)
+
+
+def rich(count=4):
+    """A result with everything a viewer can show."""
+    rng = np.random.default_rng(0)
+    scores = rng.dirichlet(np.ones(count), (30, 45)).transpose(2, 0, 1).astype(np.float32)
+    labels = stripes(30, 45, count)
+    frames = [
+        Frame(f"iteration {i}", np.roll(labels, i, 1), photo(30, 45), {"belief": scores[0]}) for i in range(3)
+    ]
+    result = segmentation(
+        count=count, working_scores=scores, frames=frames, energy=[9.0, 4.0, 1.5], energy_name="objective",
+        pictures=[Picture(NASTY, photo(), "how to read it")], facts={NASTY: 812, "energy": np.float32(1.5)},
+        timings={"stage": 0.25}, notices=[NASTY],
+    )  # fmt: skip
+    result.names[1] = NASTY
+    return result
+
+
+# --- what Python sends -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("count, width", [(3, 1), (256, 1), (257, 2), (4000, 2), (70000, 4)])
+def test_packed_labels_are_exact(count, width):
+    labels = (np.arange(260 * 300).reshape(260, 300) * 7919) % count
+    packed = pack(labels)
+    assert packed["bytes"] == width
+    np.testing.assert_array_equal(unpack(packed), labels)
+
+
+def test_value_is_plain_json_and_complete():
+    value = viewer_value(photo(), rich(), "k-means", "0.3 s")
+    again = json.loads(json.dumps(value, allow_nan=False))
+    assert again == value
+    assert again["title"] == "k-means" and again["subtitle"] == "0.3 s" and again["size"] == [60, 90]
+    assert again["names"][1] == NASTY
+    assert again["energy"] == [9.0, 4.0, 1.5] and [frame["caption"] for frame in again["frames"]][0] == "iteration 0"
+    assert again["facts"] == [[NASTY, 812], ["energy", 1.5]] and again["timings"] == [["stage", 0.25]]
+    assert sum(again["shares"]) == pytest.approx(1)
+    np.testing.assert_array_equal(unpack(again["labels"]), stripes(60, 90, 4))
+
+
+def test_sizes_are_bounded_and_nothing_is_enlarged():
+    frames = [Frame("step", stripes(900, 600, 3), None, {"map": np.zeros((900, 600))})]
+    pictures = [Picture("noise", np.random.default_rng(0).integers(0, 255, (1200, 900, 3), np.uint8))]
+    large = segmentation(1500, 1000, frames=frames, pictures=pictures, working_scores=np.full((3, 500, 333), 1 / 3))
+    value = viewer_value(photo(1500, 1000), large, "large")
+    assert pixels_of(value["photo"]).shape == (1024, 683, 3)
+    assert (value["labels"]["height"], value["labels"]["width"]) == (1024, 683)
+    assert (value["frames"][0]["labels"]["height"], value["frames"][0]["labels"]["width"]) == (512, 341)
+    assert pixels_of(value["frames"][0]["maps"]["map"]).shape == (512, 341)
+    assert pixels_of(value["pictures"][0]["image"]).shape == (768, 576, 3)
+    assert (value["scores"]["planes"]["height"], value["scores"]["planes"]["width"]) == (3 * 192, 128)
+    small = viewer_value(photo(2, 2), segmentation(2, 2, 2), "small")
+    assert pixels_of(small["photo"]).shape == (2, 2, 3)
+    assert fit((1, 5000), 1024) == (1, 1024)
+    assert len(json.dumps(value)) < 3e6
+
+
+def test_colours_survive_the_way():
+    image = np.full((40, 60, 3), (200, 60, 20), np.uint8)
+    value = viewer_value(image, segmentation(40, 60, pictures=[Picture("flat", image)]), "colours")
+    for address in (value["photo"], value["pictures"][0]["image"]):
+        np.testing.assert_allclose(pixels_of(address)[..., ::-1], image, atol=4)
+    assert value["palette"][0] == "#" + bytes(distinct_colours(1)[0]).hex()
+
+
+def test_scores_keep_the_labels_that_matter():
+    scores = np.full((30, 20, 20), 0.001, np.float32)
+    scores[7], scores[2] = 0.6, 0.35
+    result = segmentation(20, 20, 30, working_scores=scores)
+    result.labels = np.full((20, 20), 2)  # the label of the result comes first, unlikely as it may be
+    sent = viewer_value(photo(20, 20), result, "scores")["scores"]
+    assert sent["labels"] == [2, 7]
+    planes = unpack(sent["planes"]).reshape(2, 20, 20) / 255
+    np.testing.assert_allclose(planes, scores[[2, 7]], atol=0.5 / 255 + 1e-6)
+
+
+def test_long_replays_are_thinned_together_with_their_energy():
+    frames = [Frame(str(i), stripes(4, 6, 2)) for i in range(101)]
+    energy = [float(i) for i in range(100)] + [float("inf")]
+    value = viewer_value(photo(4, 6), segmentation(4, 6, 2, frames=frames, energy=energy), "long")
+    assert len(value["frames"]) == len(value["energy"]) == 40
+    assert value["frames"][0]["caption"] == "0" and value["frames"][-1]["caption"] == "100"
+    assert value["energy"][1] == float(value["frames"][1]["caption"]) and value["energy"][-1] is None
+    misaligned = segmentation(4, 6, 2, frames=frames, energy=[1.0, 2.0])
+    assert viewer_value(photo(4, 6), misaligned, "misaligned")["energy"] == []
+
+
+def test_legend_lists_labels_of_the_replay_too():
+    result = segmentation(6, 6, 5, frames=[Frame("first", np.full((6, 6), 4))])
+    result.labels = np.full((6, 6), 1)
+    assert viewer_value(photo(6, 6), result, "legend")["listed"] == [1, 4]
+
+
+# --- in the browser --------------------------------------------------------------------------
+
+
+class Page:
+    """The running page, and two viewers on it by number."""
+
+    def __init__(self, browser, address):
+        self.browser = browser
+        browser.get_log("browser"), browser.get_log("performance")
+        browser.get(address)
+        self.wait(lambda: len(browser.find_elements("css selector", ".sv")) == 2)
+
+    def wait(self, condition, seconds=15):
+        end = time.monotonic() + seconds
+        while not condition():
+            assert time.monotonic() < end, "the page did not come to the expected state"
+            time.sleep(0.05)
+
+    def viewer(self, number):
+        return self.browser.find_elements("css selector", ".sv")[number]
+
+    def part(self, number, name):
+        return self.viewer(number).find_element("css selector", f'[data-testid="{name}"]')
+
+    def parts(self, number, name):
+        return self.viewer(number).find_elements("css selector", f'[data-testid="{name}"]')
+
+    def press(self, button):
+        self.browser.find_element("id", button).click()
+
+    def ask(self, script, number=0):
+        """Value of ``script`` with ``v``, the viewer's object, drawn to date."""
+        return self.browser.execute_script(
+            f"const v = arguments[0].maskViewer; v.stage.drawNow(); {script}", self.viewer(number)
+        )
+
+    def canvas(self, number=0):
+        """(h, w, 4) uint8, what the canvas shows."""
+        url = self.ask("return v.part('canvas').toDataURL();", number)
+        return pixels_of(url)
+
+    def keys(self, number, *keys):
+        self.part(number, "canvas").send_keys(*keys)
+
+
+@pytest.fixture(scope="module")
+def results():
+    many = segmentation(120, 240, 4000)
+    many.labels = (np.arange(120 * 240).reshape(120, 240) // 7) % 4000
+    return {
+        "rich": viewer_value(photo(), rich(), NASTY, "4 M parameters"),
+        "many": viewer_value(photo(120, 240), many, "superpixels"),
+        "plain": viewer_value(photo(), segmentation(), "plain"),
+    }
+
+
+@pytest.fixture(scope="module")
+def address(results):
+    with gr.Blocks() as demo:
+        with gr.Row():
+            left, right = viewer(group="pair", label="left"), viewer(group="pair", label="right")
+        for name in ("rich", "many"):
+            gr.Button(name, elem_id=name).click(lambda name=name: (results[name], results["plain"]), None, [left, right])
+        gr.Button("fail", elem_id="fail").click(lambda: error_value("Draw a stroke first."), None, left)
+        gr.Button("clear", elem_id="clear").click(lambda: empty_value("Press Run"), None, left)
+    _, url, _ = demo.launch(prevent_thread_lock=True, quiet=True, inbrowser=False)
+    yield url
+    demo.close()
+
+
+@pytest.fixture
+def page(browser, address):
+    page = Page(browser, address)
+    assert page.part(0, "empty-text").text == "No result yet"
+    page.press("rich")
+    page.wait(lambda: page.viewer(1).get_attribute("data-state") == "result" and page.part(0, "title").text == NASTY)
+    page.wait(lambda: page.ask("return Boolean(v.stage.scene);"))
+    return page
+
+
+def test_value_arrives_and_names_stay_text(page):
+    assert page.part(0, "subtitle").text == "4 M parameters"
+    assert NASTY in [item.find_element("css selector", ".sv-name").text for item in page.parts(0, "legend-item")]
+    assert page.part(0, "notices").text == NASTY
+    assert page.part(0, "facts").text.replace("\n", " ") == f"{NASTY} 812 energy 1.5"
+    assert page.browser.execute_script("return window.hacked") is None
+    assert page.canvas().reshape(-1, 4).std(axis=0).max() > 10
+
+
+def test_labels_and_colours_are_exact_in_the_browser(page):
+    page.press("many")
+    page.wait(lambda: page.part(0, "title").text == "superpixels")
+    seen = page.ask("return [v.result.labels.width, v.result.labels.height, [...v.result.labels.values]];")
+    np.testing.assert_array_equal(np.array(seen[2]).reshape(seen[1], seen[0]), (np.arange(28800).reshape(120, 240) // 7) % 4000)
+    assert "4,000 labels" in page.part(0, "legend-summary").text and not page.parts(0, "legend-item")
+    page.part(0, "legend-summary").click()
+    page.wait(lambda: len(page.parts(0, "legend-item")) == 500)
+    # Alone in the group's other viewer: three flat stripes at full opacity in the palette's colours.
+    page.ask("v.setOpacity(100);", 1)
+    shown = page.canvas(1)
+    height, width = shown.shape[:2]
+    for k, colour in enumerate(distinct_colours(3)):
+        np.testing.assert_array_equal(shown[height // 2, (2 * k + 1) * width // 6, 2::-1], colour)
+
+
+def test_legend_hides_shows_and_isolates(page):
+    before = page.canvas()
+    items = {item.get_attribute("data-label"): item for item in page.parts(0, "legend-item")}
+    items["0"].click()
+    assert items["0"].get_attribute("aria-pressed") == "false"
+    after = page.canvas()
+    changed = np.any(before != after, axis=(0, 2))
+    width = changed.size
+    assert changed[: width // 5].all() and not changed[width * 3 // 10 :].any()
+    page.browser.execute_script("arguments[0].dispatchEvent(new MouseEvent('click', {altKey: true}))", items["2"])
+    assert page.ask("return [...v.legend.visible];") == [0, 0, 1, 0]
+    page.part(0, "show-all").click()
+    np.testing.assert_array_equal(page.canvas(), before)
+
+
+def test_drawing_modes_opacity_and_divider_change_the_canvas(page):
+    fill = page.canvas()
+    page.part(0, "mode-outline").click()
+    outline = page.canvas()
+    page.part(0, "mode-both").click()
+    both = page.canvas()
+    assert (fill != outline).any() and (outline != both).any() and (fill != both).any()
+    page.part(0, "mode-fill").click()
+    page.keys(0, "b")
+    assert page.part(0, "divider").is_displayed()
+    divided = page.canvas()
+    middle = divided.shape[1] // 2
+    np.testing.assert_array_equal(divided[:, middle + 4 :], fill[:, middle + 4 :])
+    assert (divided[:, : middle - 4] != fill[:, : middle - 4]).any()
+    page.ask("v.setOpacity(0);")
+    page.keys(0, "b")
+    np.testing.assert_array_equal(page.canvas()[:, : middle - 4], divided[:, : middle - 4])  # the bare photo
+
+
+def test_replay_steps_jumps_and_ends_with_the_result(page):
+    left, right = "\ue012", "\ue014"
+    result = page.canvas()
+    assert page.part(0, "frame-count").text == "3 steps"
+    page.keys(0, left, left)
+    page.wait(lambda: page.part(0, "caption").text == "iteration 1" and page.part(0, "frame-count").text == "2 / 3")
+    assert page.part(0, "energy-value").text == "4"
+    page.wait(lambda: (page.canvas() != result).any())
+    page.part(0, "energy").find_element("css selector", "svg").click()  # its middle is step 2 of 3
+    assert page.part(0, "frame-count").text == "2 / 3"
+    page.part(0, "layer").find_element("css selector", "option[value=belief]").click()
+    page.wait(lambda: page.ask("return Boolean(v.stage.scene.map);"))
+    page.keys(0, right, right)
+    page.wait(lambda: not page.ask("return Boolean(v.stage.scene.map);"))
+    np.testing.assert_array_equal(page.canvas(), result)
+    page.keys(0, " ", " ")  # plays from the start, and pauses there
+    assert page.part(0, "frame-count").text == "1 / 3" and page.part(0, "play").get_attribute("aria-label") == "play"
+    page.keys(0, " ")
+    page.wait(lambda: page.part(0, "frame-count").text == "3 steps")
+    assert page.part(0, "play").get_attribute("aria-label") == "play"
+
+
+def test_viewers_of_a_group_zoom_and_read_together(page):
+    page.keys(0, "+", "+")
+    page.part(1, "zoom-in").click()
+    views = [page.ask("return v.stage.view;", number) for number in (0, 1)]
+    assert views[0] == views[1] and views[0]["zoom"] == pytest.approx(1.25**2 * 1.5)
+    page.keys(1, "0")
+    assert [page.part(number, "zoom-reset").text for number in (0, 1)] == ["100 %", "100 %"]
+    actions = pytest.importorskip("selenium.webdriver").ActionChains(page.browser)
+    actions.move_to_element(page.part(0, "canvas")).move_by_offset(3, 2).perform()
+    page.wait(lambda: page.part(1, "tooltip").is_displayed() and page.part(0, "tooltip").is_displayed())
+    assert "label 2" in page.part(0, "tooltip").text and "p = " in page.part(0, "tooltip").text
+    assert "label 1" in page.part(1, "tooltip").text
+    actions.click().perform()
+    page.wait(lambda: len(page.parts(0, "bar")) == 4 and page.part(1, "pin").is_displayed())
+    chances = [float(bar.find_element("css selector", ".sv-share").text) for bar in page.parts(0, "bar")]
+    assert chances == sorted(chances, reverse=True) and sum(chances) == pytest.approx(1, abs=0.03)
+    page.keys(0, "\ue00c")
+    assert not page.part(1, "pin").is_displayed()
+
+
+def test_pictures_enlarge_and_return(page):
+    result = page.canvas()
+    page.part(0, "picture").click()
+    page.wait(lambda: (page.canvas() != result).any())
+    assert page.part(0, "note").text == f"{NASTY}: how to read it"
+    page.part(0, "picture").click()
+    page.wait(lambda: (page.canvas() == result).all())
+
+
+def test_errors_keep_the_old_result(page):
+    page.press("fail")
+    page.wait(lambda: page.part(0, "error").is_displayed())
+    assert page.part(0, "error-text").text == "Draw a stroke first."
+    assert page.part(0, "canvas").is_displayed() and page.part(0, "title").text == NASTY
+    page.press("rich")
+    page.wait(lambda: not page.part(0, "error").is_displayed())
+    page.press("clear")
+    page.wait(lambda: page.part(0, "empty-text").text == "Press Run")
+    assert not page.part(0, "canvas").is_displayed()
+
+
+def test_page_is_silent_and_stays_at_home(page):
+    page.part(0, "play").click()
+    page.press("many")
+    page.wait(lambda: page.part(0, "title").text == "superpixels")
+    assert [entry["message"] for entry in page.browser.get_log("browser") if entry["level"] == "SEVERE"] == []
+    events = [json.loads(entry["message"])["message"] for entry in page.browser.get_log("performance")]
+    urls = [event["params"]["request"]["url"] for event in events if event["method"] == "Network.requestWillBeSent"]
+    hosts = {urlparse(url).hostname for url in urls if url.startswith(("http", "ws"))}
+    assert hosts == {"127.0.0.1"}
