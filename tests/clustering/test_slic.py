@@ -1,0 +1,141 @@
+import numpy as np
+import pytest
+import skimage.data
+from scipy.ndimage import binary_dilation, gaussian_filter
+from skimage.measure import label as components_of
+from skimage.segmentation import slic as skimage_slic
+
+from segdemo.clustering.features import lab_colours
+from segdemo.clustering.slic import SlicParams, enforce_connectivity, slic, slic_iterations, slic_superpixels
+from segdemo.errors import Cancelled
+from segdemo.method import Run
+
+
+def edges(labels):
+    edge = np.zeros(labels.shape, bool)
+    edge[:, :-1] |= labels[:, :-1] != labels[:, 1:]
+    edge[:-1] |= labels[:-1] != labels[1:]
+    return edge
+
+
+def boundary_recall(truth, labels, tolerance=2):
+    """The part of the true boundary within ``tolerance`` pixels of a found one."""
+    near = binary_dilation(edges(labels), np.ones((2 * tolerance + 1,) * 2))
+    return near[edges(truth)].mean()
+
+
+def voronoi_picture(shape=(160, 200), regions=25, seed=0):
+    rng = np.random.default_rng(seed)
+    places = rng.random((regions, 2)) * shape
+    grid = np.indices(shape).reshape(2, -1).T
+    truth = ((grid[:, None] - places) ** 2).sum(2).argmin(1).reshape(shape)
+    image = rng.integers(0, 256, (regions, 3))[truth] + rng.normal(0, 12, (*shape, 3))
+    return truth, np.clip(gaussian_filter(image, (0.7, 0.7, 0)), 0, 255).astype(np.uint8)
+
+
+def assert_connected(labels):
+    """Labels are 0..n-1 and each is one 4-connected region."""
+    count = labels.max() + 1
+    assert np.array_equal(np.unique(labels), np.arange(count))
+    assert components_of(labels, background=-1, connectivity=1).max() == count
+
+
+@pytest.mark.parametrize("count, compactness", [(30, 10), (150, 10), (150, 1), (600, 40)])
+def test_superpixels_are_connected_and_about_as_many_as_asked(count, compactness):
+    lab = lab_colours(skimage.data.astronaut()[::3, ::3])
+    labels = slic_superpixels(lab, count, compactness)
+    assert_connected(labels)
+    assert 0.6 * count <= labels.max() + 1 <= 1.5 * count
+    assert np.bincount(labels.ravel()).min() >= labels.size / count / 4
+
+
+def test_boundary_recall_like_scikit_image():
+    truth, image = voronoi_picture()
+    ours = slic_superpixels(lab_colours(image), 150, 10)
+    peer = skimage_slic(image, 200, compactness=10, start_label=0)  # gives fewer than asked
+    assert ours.max() <= 1.1 * peer.max()
+    assert boundary_recall(truth, ours) >= boundary_recall(truth, peer) - 0.01
+    assert boundary_recall(truth, ours) > 0.97
+
+
+def test_objective_is_the_mean_distance_and_never_rises():
+    lab = lab_colours(skimage.data.chelsea()[::3, ::3])
+    steps = list(slic_iterations(lab, 60, 10.0, 15))
+    objectives = [step.objective for step in steps]
+    assert np.all(np.diff(objectives) <= 1e-6 * objectives[0])
+    assert steps[-1].movement < steps[0].movement / 4
+    assert not np.array_equal(steps[0].labels, steps[-1].labels)
+
+
+def test_assignment_is_the_nearest_centre_when_the_window_covers_the_picture():
+    rng = np.random.default_rng(0)
+    lab = rng.random((9, 9, 3), np.float32) * 50
+    first, second = list(slic_iterations(lab, 4, 10.0, 2))
+    places = np.concatenate([lab, np.indices((9, 9)).transpose(1, 2, 0) * (10 / 5)], axis=2)  # S = ⌈9 / 2⌉
+    centres = np.stack([places[first.labels == k].mean(0) for k in range(4)])
+    scale = np.array([1, 1, 1, 5 / 4.5, 5 / 4.5])
+    squared = (((places[:, :, None] - centres) * scale) ** 2).sum(3)
+    window = np.abs(np.indices((9, 9)).transpose(1, 2, 0)[:, :, None] - centres[:, 3:] / 2).max(3) <= 4.5
+    reachable = np.where(window | (first.labels[..., None] == np.arange(4)), squared, np.inf)
+    assert np.array_equal(second.labels, reachable.argmin(2))
+    assert second.objective == pytest.approx(reachable.min(2).mean(), rel=1e-5)
+
+
+def test_small_pieces_join_the_neighbour_with_the_longest_border():
+    labels = np.zeros((8, 12), int)
+    labels[:, 6:] = 1
+    labels[4, 5] = 1  # belongs to the right half already
+    labels[2, 2] = 1  # an island in the left half
+    labels[0:2, 5] = 7  # touches left with 3 edges, right with 2
+    joined = enforce_connectivity(labels, 5)
+    expected = np.zeros((8, 12), int)
+    expected[:, 6:] = 1
+    expected[4, 5] = 1
+    assert np.array_equal(joined, expected)
+
+
+def test_connectivity_of_pure_noise():
+    labels = np.random.default_rng(0).integers(0, 9, (60, 70))
+    joined = enforce_connectivity(labels, 20)
+    assert_connected(joined)
+    assert np.bincount(joined.ravel()).min() >= 20
+
+
+def test_a_constant_picture_gives_the_grid():
+    labels = slic_superpixels(lab_colours(np.full((60, 80, 3), 90, np.uint8)), 48)
+    assert np.bincount(labels.ravel()).tolist() == [100] * 48
+
+
+def test_a_picture_of_noise_still_gives_about_as_many():
+    noise = np.random.default_rng(0).integers(0, 256, (128, 128, 3), dtype=np.uint8)
+    labels = slic_superpixels(lab_colours(noise), 64)
+    assert_connected(labels)
+    assert 40 <= labels.max() + 1 <= 100
+
+
+@pytest.mark.parametrize("shape", [(2, 2), (2, 300), (300, 2), (3, 5), (64, 64)])
+@pytest.mark.parametrize("kind", ["constant", "noise"])
+def test_any_size(shape, kind):
+    noise = np.random.default_rng(0).integers(0, 256, (*shape, 3), dtype=np.uint8)
+    image = noise if kind == "noise" else np.full_like(noise, 128)
+    run = Run()
+    result = slic(image, SlicParams(), run)
+    assert result.labels.shape == shape
+    assert_connected(result.labels)
+    assert len(result.names) == len(result.palette) == result.labels.max() + 1
+    for frame in run.frames:
+        assert 0 <= frame.labels.min() and frame.labels.max() < len(result.names)
+
+
+def test_replay_ends_close_to_the_result():
+    image = skimage.data.coffee()[::2, ::2].copy()
+    run = Run()
+    result = slic(image, SlicParams(superpixels=100, iterations=7), run)
+    assert len(run.frames) == len(run.energy) == 7
+    assert np.mean(run.frames[-1].labels == result.labels) > 0.8
+    assert np.array_equal(result.palette[3], image[result.labels == 3].mean(0).round())
+
+
+def test_can_be_cancelled():
+    with pytest.raises(Cancelled):
+        slic(np.zeros((20, 20, 3), np.uint8), SlicParams(), Run(is_cancelled=lambda: True))
