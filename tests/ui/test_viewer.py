@@ -200,7 +200,9 @@ def address(results):
         with gr.Row():
             left, right = viewer(group="pair", label="left"), viewer(group="pair", label="right")
         for name in ("rich", "many"):
-            gr.Button(name, elem_id=name).click(lambda name=name: (results[name], results["plain"]), None, [left, right])
+            gr.Button(name, elem_id=name).click(
+                lambda name=name: (results[name], results["plain"]), None, [left, right]
+            )
         gr.Button("fail", elem_id="fail").click(lambda: error_value("Draw a stroke first."), None, left)
         gr.Button("clear", elem_id="clear").click(lambda: empty_value("Press Run"), None, left)
     _, url, _ = demo.launch(prevent_thread_lock=True, quiet=True, inbrowser=False)
@@ -230,8 +232,9 @@ def test_value_arrives_and_names_stay_text(page):
 def test_labels_and_colours_are_exact_in_the_browser(page):
     page.press("many")
     page.wait(lambda: page.part(0, "title").text == "superpixels")
-    seen = page.ask("return [v.result.labels.width, v.result.labels.height, [...v.result.labels.values]];")
-    np.testing.assert_array_equal(np.array(seen[2]).reshape(seen[1], seen[0]), (np.arange(28800).reshape(120, 240) // 7) % 4000)
+    width, height, values = page.ask("const l = v.result.labels; return [l.width, l.height, [...l.values]];")
+    expected = (np.arange(120 * 240).reshape(120, 240) // 7) % 4000
+    np.testing.assert_array_equal(np.array(values).reshape(height, width), expected)
     assert "4,000 labels" in page.part(0, "legend-summary").text and not page.parts(0, "legend-item")
     page.part(0, "legend-summary").click()
     page.wait(lambda: len(page.parts(0, "legend-item")) == 500)

@@ -50,7 +50,8 @@ class Legend {
     const details = make("details", "sv-many");
     const line = make("summary", "", `${order.length.toLocaleString("en")} labels`);
     line.dataset.testid = "legend-summary";
-    line.append(make("span", "sv-share", `median ${percent(shares[shares.length >> 1])}, largest ${percent(shares[0])}`));
+    const figures = `median ${percent(shares[shares.length >> 1])}, largest ${percent(shares[0])}`;
+    line.append(make("span", "sv-share", figures));
     const list = make("div", "sv-scroll");
     details.append(line, list);
     details.addEventListener("toggle", () => {

@@ -97,7 +97,8 @@ class Replay {
     this.slider.value = this.position;
     this.slider.style.setProperty("--part", count ? `${(100 * this.position) / count}%` : "0%");
     this.slider.setAttribute("aria-valuetext", caption);
-    this.part("frame-count").textContent = frame ? `${this.position + 1} / ${count}` : `${count} steps`;
+    this.part("frame-count").textContent =
+      frame ? `${this.position + 1} / ${count}` : `${count} step${count === 1 ? "" : "s"}`;
     this.part("caption").textContent = caption;
     this.part("play").classList.toggle("sv-playing", Boolean(this.timer));
     this.part("play").setAttribute("aria-label", this.timer ? "pause" : "play");
@@ -123,11 +124,13 @@ class Replay {
     this.needle = makeVector("line", { class: "sv-needle", y1: top - 5, y2: floor });
     this.marker = makeVector("circle", { class: "sv-marker", r: 5 });
     this.curve.replaceChildren(
-      ...[top, (top + floor) / 2, floor].map((y) => makeVector("line", { class: "sv-grid", x1: left, x2: width - right, y1: y, y2: y })),
+      ...[top, (top + floor) / 2, floor].map((y) =>
+        makeVector("line", { class: "sv-grid", x1: left, x2: width - right, y1: y, y2: y })),
       makeVector("polygon", { class: "sv-area", points: `${points[0][0]},${floor} ${path} ${end[0]},${floor}` }),
       makeVector("polyline", { class: "sv-line", points: path }),
       ...points.map(([cx, cy]) => makeVector("circle", { class: "sv-dot", cx, cy, r: 2 })),
-      text(high > low ? number(high, true) : "", width - right, top + 12, "end"), text(number(low, true), left, floor - 4),
+      text(high > low ? number(high, true) : "", width - right, top + 12, "end"),
+      text(number(low, true), left, floor - 4),
       text("step 1", left, height - 3), text(`step ${last + 1}`, width - right, height - 3, "end"),
       this.needle, this.marker,
     );

@@ -1,6 +1,6 @@
 // The canvas: photo, mask, divider and marks, and the pointer, wheel and pinch upon it.
 
-const MAX_ZOOM = 40, CLICK_SLOP = 5, DOUBLE_CLICK_MS = 320, WHEEL_PAUSE_MS = 350;
+const MAX_ZOOM = 40, CLICK_SLOP = 5, DOUBLE_CLICK_MS = 400, WHEEL_PAUSE_MS = 350;
 const OUTLINE_OF_MANY = 0x4de1ff;  // ABGR: one bright yellow when labels are too many for a colour each
 
 // A wheel turn that began as scrolling of the page stays with the page.
@@ -224,7 +224,8 @@ class Stage {
     canvas.addEventListener("pointercancel", release);
     canvas.addEventListener("pointerleave", () => this.handlers.leave());
     // Two fingers belong to the picture, one finger may still scroll the page.
-    canvas.addEventListener("touchmove", (event) => event.touches.length > 1 && event.preventDefault(), { passive: false });
+    const keep = (event) => event.touches.length > 1 && event.preventDefault();
+    canvas.addEventListener("touchmove", keep, { passive: false });
   }
 
   onMove(event) {
@@ -267,8 +268,9 @@ class Stage {
       }
       event.preventDefault();
       const { x, y } = this.localPoint(event);
-      const lines = event.deltaMode === 1 ? 16 : 1;
-      this.zoomAt(Math.exp(-Math.max(-120, Math.min(120, event.deltaY * lines)) * (event.ctrlKey ? 0.01 : 0.0025)), x, y);
+      const turned = event.deltaY * (event.deltaMode === 1 ? 16 : 1);  // lines to pixels
+      const speed = event.ctrlKey ? 0.01 : 0.0025;  // with ctrl it is a pinch on a touch pad
+      this.zoomAt(Math.exp(-Math.max(-120, Math.min(120, turned)) * speed), x, y);
     }, { passive: false });
   }
 

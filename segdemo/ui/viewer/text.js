@@ -39,3 +39,14 @@ function number(value, short = false) {
 function duration(seconds) {
   return seconds < 0.9995 ? `${Math.round(seconds * 1000)} ms` : `${seconds.toFixed(1)} s`;
 }
+
+// One line of the bar chart of class probabilities.
+function chanceBar(name, colour, probability) {
+  const line = make("div", "sv-bar"), track = make("span", "sv-track"), filled = make("i");
+  line.dataset.testid = "bar";
+  filled.style.width = 100 * probability + "%";
+  filled.style.backgroundColor = colour;
+  track.append(filled);
+  line.append(make("span", "sv-name", name), track, make("span", "sv-share", probability.toFixed(2)));
+  return line;
+}

@@ -15,8 +15,8 @@ class MaskViewer {
     this.turn = 0;
     root.maskViewer = this;
     root.setAttribute("aria-label", label);
-    this.part("canvas").setAttribute("aria-label",
-      `${label}: picture with mask; arrow keys step the replay or move the picture, plus and minus zoom, B compares, Enter reads the centre`);
+    this.part("canvas").setAttribute("aria-label", `${label}: picture with mask; arrow keys step the replay or move ` +
+      "the picture, plus and minus zoom, B compares, Enter reads the centre");
     this.legend = new Legend(this.part("legend"), () => this.stage.repaint(), (label) => this.highlight(label));
     this.replay = new Replay(root, () => this.compose());
     this.stage = new Stage(this.part("stage"), {
@@ -60,7 +60,8 @@ class MaskViewer {
         const decoded = await this.decode(result);
         if (turn === this.turn) this.showResult(decoded);
       } catch (error) {
-        if (turn === this.turn) this.showError(`This browser could not read the result (${error.message}); a current one can.`);
+        if (turn !== this.turn) return;
+        this.showError(`This browser could not read the result (${error.message}). Please use a current browser.`);
       }
     } else if (state !== "error") this.showEmpty((value && value.text) || "No result yet");
   }
@@ -68,9 +69,13 @@ class MaskViewer {
   async decode(value) {
     const [photo, labels, scores] = await Promise.all([
       loadImage(value.photo), unpack(value.labels), value.scores && unpack(value.scores.planes)]);
+    if (scores) {
+      scores.labels = value.scores.labels;
+      scores.height /= scores.labels.length;  // the planes lie one below the other
+    }
     const pictures = value.pictures.map((picture) => ({ ...picture }));
-    return { ...value, photo, labels, photoAddress: value.photo, pictures,
-      scores: scores && { ...scores, height: scores.height / value.scores.labels.length, labels: value.scores.labels } };
+    const frames = value.frames.map((frame) => ({ ...frame, cache: {} }));
+    return { ...value, photo, labels, scores, pictures, frames, photoAddress: value.photo };
   }
 
   showError(message) {
@@ -98,7 +103,8 @@ class MaskViewer {
     this.part("empty").hidden = true;
     this.root.querySelector(".sv-body").hidden = false;
     this.showHead();
-    this.part("stage").style.aspectRatio = Math.min(Math.max(result.photo.naturalWidth / result.photo.naturalHeight, 0.6), 3);
+    const aspect = result.photo.naturalWidth / result.photo.naturalHeight;
+    this.part("stage").style.aspectRatio = Math.min(Math.max(aspect, 0.6), 3);
     this.legend.show(result);
     this.replay.show(result);
     this.showPictures();
@@ -153,7 +159,8 @@ class MaskViewer {
     const picture = index === null ? null : this.result.pictures[index];
     if (picture && !picture.pixels) picture.pixels = await loadImage(picture.image);
     this.picture = index;
-    this.part("pictures").querySelectorAll("button").forEach((button, i) => button.setAttribute("aria-pressed", String(i === index)));
+    const thumbs = this.part("pictures").querySelectorAll("button");
+    thumbs.forEach((button, i) => button.setAttribute("aria-pressed", String(i === index)));
     this.part("back").hidden = index === null;
     this.leave();
     this.compose();
@@ -169,27 +176,31 @@ class MaskViewer {
     const picture = this.picture === null ? null : result.pictures[this.picture];
     this.part("note").hidden = !picture;
     this.part("note").textContent = picture ? [picture.title, picture.note].filter(Boolean).join(": ") : "";
-    const parts = frame ? await this.decodeFrame(frame) : null;
-    const isPast = result !== this.result || frame !== replay.frame || picture !== (result.pictures[this.picture] || null);
-    if (isPast || layer !== replay.layer) return;
+    const parts = frame ? await this.decodeFrame(frame, layer) : null;
+    if (result !== this.result || frame !== replay.frame || layer !== replay.layer) return;  // overtaken
+    if (picture !== (this.picture === null ? null : result.pictures[this.picture])) return;
     const labels = picture ? null : parts ? parts.labels : result.labels;
-    const asImage = parts && parts.image && (layer === "image" || !labels);
-    const base = picture ? picture.pixels : asImage ? parts.image : result.photo;
+    const asImage = !picture && parts && parts.image;
+    const base = picture ? picture.pixels : asImage || result.photo;
     this.stage.show({
       width: base.naturalWidth, height: base.naturalHeight, base, labels: asImage ? null : labels,
-      map: (!picture && parts && parts.maps[layer]) || null,
+      map: (!picture && parts && parts.map) || null,
       colours: result.palette, visible: this.legend.visible, thin: this.hasMany,
     });
-    this.legend.update(parts && parts.labels ? (parts.shares = parts.shares || sharesOf(parts.labels)) : null);
+    if (parts && parts.labels) parts.labels.shares = parts.labels.shares || sharesOf(parts.labels);
+    this.legend.update(parts && parts.labels ? parts.labels.shares : null);
     this.refreshPin();
   }
 
-  async decodeFrame(frame) {
-    frame.decoded = frame.decoded || Promise.all([
-      frame.labels && unpack(frame.labels), frame.image && loadImage(frame.image),
-      ...Object.entries(frame.maps).map(async ([name, address]) => [name, await loadMap(address)]),
-    ]).then(([labels, image, ...maps]) => ({ labels, image, maps: Object.fromEntries(maps) }));
-    return frame.decoded;
+  // What `layer` needs of a frame; each part is decoded once.
+  async decodeFrame(frame, layer) {
+    const once = (key, decode) => (frame.cache[key] = frame.cache[key] || decode());
+    const [labels, image, map] = await Promise.all([
+      frame.labels && once("labels", () => unpack(frame.labels)),
+      frame.image && (layer === "image" || !frame.labels) && once("image", () => loadImage(frame.image)),
+      frame.maps[layer] && once(`map ${layer}`, () => loadMap(frame.maps[layer])),
+    ]);
+    return { labels, image, map };
   }
 
   highlight(label) {
@@ -251,7 +262,8 @@ class MaskViewer {
     this.part("canvas").focus({ preventScroll: true });
     if (this.picture !== null) return this.enlarge(null);
     const { stage } = this, old = stage.pin;
-    const again = old && Math.hypot(stage.positionOf(old).x - stage.positionOf(at).x, stage.positionOf(old).y - stage.positionOf(at).y) < 10;
+    const from = old && stage.positionOf(old), to = stage.positionOf(at);
+    const again = old && Math.hypot(from.x - to.x, from.y - to.y) < 10;
     this.everywhere((viewer) => viewer.setPin(again ? null : at));
   }
 
@@ -276,20 +288,13 @@ class MaskViewer {
     head.append(make("strong", "", reading.name), close);
     const where = `x ${Math.floor(at.u * width)}, y ${Math.floor(at.v * height)}`;
     const what = reading.value || `${percent(reading.share)} of the area`;
-    card.replaceChildren(head, make("p", "", `${where} · ${what}`), ...this.bars(reading.bars || []));
-    card.classList.toggle("sv-right", this.stage.positionOf(at).x < this.stage.box.clientWidth / 2);
-  }
-
-  bars(bars) {
-    return bars.slice(0, 5).map(({ label, probability }) => {
-      const line = make("div", "sv-bar"), track = make("span", "sv-track"), filled = make("i");
-      line.dataset.testid = "bar";
-      filled.style.width = 100 * probability + "%";
-      filled.style.backgroundColor = this.result.palette[label];
-      track.append(filled);
-      line.append(make("span", "sv-name", this.result.names[label]), track, make("span", "sv-share", probability.toFixed(2)));
-      return line;
-    });
+    const bars = (reading.bars || []).slice(0, 5).map(({ label, probability }) =>
+      chanceBar(this.result.names[label], this.result.palette[label], probability));
+    card.replaceChildren(head, make("p", "", `${where} · ${what}`), ...bars);
+    // Away from the pixel: below it in the upper half, else in the other corner at the top.
+    const { x, y } = this.stage.positionOf(at), isLow = y < this.stage.box.clientHeight / 2;
+    card.classList.toggle("sv-low", isLow);
+    card.classList.toggle("sv-right", !isLow && x < this.stage.box.clientWidth / 2);
   }
 
   // --- controls ----------------------------------------------------------------------------
@@ -357,7 +362,8 @@ class MaskViewer {
     const { stage, replay } = this, pan = 40;
     const sideways = (by) => (replay.frames.length && !event.shiftKey ? replay.step(by) : stage.panBy(-by * pan, 0));
     const anywhere = {
-      "+": () => stage.zoomAt(1.25), "=": () => stage.zoomAt(1.25), "-": () => stage.zoomAt(0.8), 0: () => stage.reset(),
+      "+": () => stage.zoomAt(1.25), "=": () => stage.zoomAt(1.25), "-": () => stage.zoomAt(0.8),
+      0: () => stage.reset(),
       b: () => this.compare(), f: () => this.fullscreen(),
       escape: () => (this.picture === null ? this.everywhere((viewer) => viewer.setPin(null)) : this.enlarge(null)),
     };
