@@ -140,7 +140,7 @@ class Method:
 
     ``function(image, params, run)`` takes an (h, w, 3) uint8 RGB image at working size and
     returns a ``Segmentation`` at that size. ``unavailable()`` gives the reason why the
-    method cannot run here, or None.
+    method cannot run here, or None. ``order`` is its place in the family's lecture.
     """
 
     name: str
@@ -150,6 +150,7 @@ class Method:
     function: Callable[[np.ndarray, Any, Run], Segmentation]
     needs_scribbles: bool = False
     unavailable: Callable[[], str | None] = lambda: None
+    order: int = 100
 
     @property
     def summary(self) -> str:
@@ -168,13 +169,14 @@ def method(
     params: type[Params],
     needs_scribbles: bool = False,
     unavailable: Callable[[], str | None] = lambda: None,
+    order: int = 100,
 ) -> Callable:
     """Register the decorated function as a method; see ``Method`` for its form."""
     if family not in FAMILIES:
         raise ValueError(f"family {family!r} is none of {FAMILIES}")
 
     def register(function: Callable) -> Callable:
-        _registry[name] = Method(name, family, title, params, function, needs_scribbles, unavailable)
+        _registry[name] = Method(name, family, title, params, function, needs_scribbles, unavailable, order)
         return function
 
     return register
@@ -190,9 +192,9 @@ def _discover() -> None:
 
 
 def methods() -> dict[str, Method]:
-    """All methods by name, in the order of the lecture's families."""
+    """All methods by name, in the order of the lecture."""
     _discover()
-    return dict(sorted(_registry.items(), key=lambda item: FAMILIES.index(item[1].family)))
+    return dict(sorted(_registry.items(), key=lambda item: (FAMILIES.index(item[1].family), item[1].order)))
 
 
 def get_method(name: str) -> Method:

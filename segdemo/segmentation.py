@@ -106,6 +106,28 @@ def resize_nearest(labels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return labels[rows.astype(np.intp)[:, None], columns.astype(np.intp)[None, :]]
 
 
+def enlarge_labels(planes: np.ndarray, size: tuple[int, int], count: int) -> np.ndarray:
+    """Bring labels to (H, W) with smooth borders, int32.
+
+    ``planes`` is either (K, h, w) probabilities or (h, w) integer labels in 0..count-1; each
+    label's plane is enlarged bilinearly and the largest wins. Beyond 64 labels (superpixels)
+    nearest neighbour is used. One plane at a time keeps memory independent of K.
+    """
+    hard = planes.ndim == 2
+    if hard and count > 64:
+        return resize_nearest(planes, size).astype(np.int32)
+    height, width = size
+    labels = np.zeros(size, np.int32)
+    best = np.full(size, -1.0, np.float32)
+    for label in range(count):
+        plane = (planes == label).astype(np.float32) if hard else np.asarray(planes[label], np.float32)
+        plane = cv2.resize(plane, (width, height), interpolation=cv2.INTER_LINEAR)
+        wins = plane > best
+        labels[wins] = label
+        best[wins] = plane[wins]
+    return labels
+
+
 def heatmap(values: np.ndarray, low: float | None = None, high: float | None = None) -> np.ndarray:
     """Colour an (h, w) float map with viridis, (h, w, 3) uint8 RGB.
 

@@ -190,7 +190,7 @@ def best_of(points: Points, params: KMeansParams, clusters: int, run: Run) -> di
     return best
 
 
-@method("kmeans", family="clustering", title="k-means", params=KMeansParams)
+@method("kmeans", family="clustering", title="k-means", params=KMeansParams, order=20)
 def kmeans(image: np.ndarray, params: KMeansParams, run: Run) -> Segmentation:
     """k-means groups the pixels around K centres in colour space: Lloyd's algorithm with k-means++ seeds.
 

@@ -232,7 +232,7 @@ def eigenvector_pictures(graph: Graph, cut: NormalizedCut, most: int = 8) -> lis
     ]
 
 
-@method("ncut", family="clustering", title="normalized cut", params=NcutParams)
+@method("ncut", family="clustering", title="Normalized cuts", params=NcutParams, order=30)
 def ncut(image: np.ndarray, params: NcutParams, run: Run) -> Segmentation:
     """Normalized cut parts a graph of similar neighbours where its links are weak: spectral clustering.
 

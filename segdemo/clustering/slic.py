@@ -223,7 +223,7 @@ def final_labels(clusters: np.ndarray, superpixels: np.ndarray, count: int) -> n
     return np.asarray(overlap.argmax(axis=1)).ravel().astype(np.int32)
 
 
-@method("slic", family="clustering", title="SLIC superpixels", params=SlicParams)
+@method("slic", family="clustering", title="SLIC superpixels", params=SlicParams, order=10)
 def slic(image: np.ndarray, params: SlicParams, run: Run) -> Segmentation:
     """SLIC groups the pixels into small connected regions of similar colour, the superpixels.
 
@@ -247,6 +247,7 @@ def slic(image: np.ndarray, params: SlicParams, run: Run) -> Segmentation:
         for number, step in enumerate(steps, start=1):
             caption = f"iteration {number}: mean D² {step.objective:.4g}, centres moved {step.movement:.2f} px"
             run.frame(caption, painted_as[step.labels], energy=step.objective)
+        run.frame("connectivity enforced: stray pieces join a neighbour", labels, energy=steps[-1].objective)
     return Segmentation(
         labels,
         [f"superpixel {k + 1}" for k in range(count)],

@@ -1,1 +1,4 @@
-"""Networks that label every pixel: FCN, DeepLab, SegFormer."""
+"""Networks that label every pixel: FCN, DeepLab, SegFormer.
+
+``inference.py`` turns each into a method, ``checkpoints.py`` finds its weights and card.
+"""

@@ -1,0 +1,1 @@
+"""Training of the networks: data, recipes, and ``python -m segdemo.train``."""

@@ -38,7 +38,8 @@ def error_value(message: str, previous: dict[str, Any] | None = None) -> dict[st
 
 
 def viewer_value(
-    photo: np.ndarray, segmentation: Segmentation, title: str, subtitle: str = "", display_size: int = 1024
+    photo: np.ndarray, segmentation: Segmentation, title: str, subtitle: str = "", display_size: int = 1024,
+    before: Segmentation | None = None,
 ) -> dict[str, Any]:
     """Everything the viewer shows of one result, as JSON-serialisable values.
 
@@ -48,6 +49,7 @@ def viewer_value(
         title: name of the method.
         subtitle: what stands beside it, e.g. ``"2.1 s, 4.8 M parameters"``.
         display_size: long side, in pixels, at which photo and labels are sent (never enlarged).
+        before: another segmentation of the photo, to lie left of the divider.
     """
     size = fit(segmentation.labels.shape, display_size)
     kept = _evenly(len(segmentation.frames), MAX_FRAMES)
@@ -61,7 +63,7 @@ def viewer_value(
         "photo": photo_url(photo, size),
         "labels": pack(resize_nearest(segmentation.labels, size)),
         "names": [str(name) for name in segmentation.names],
-        "palette": ["#{:02x}{:02x}{:02x}".format(*map(int, colour)) for colour in segmentation.palette],
+        "palette": _hex(segmentation.palette),
         "shares": [round(float(share), 6) for share in segmentation.shares],
         "listed": _occurring(segmentation),
         "scores": _scores(segmentation),
@@ -72,6 +74,8 @@ def viewer_value(
         "facts": [[str(key), _plain(value)] for key, value in segmentation.facts.items()],
         "timings": [[stage, float(seconds)] for stage, seconds in segmentation.timings.items()],
         "notices": list(segmentation.notices),
+        "before": before
+        and {"labels": pack(resize_nearest(before.labels, size)), "palette": _hex(before.palette)},
     }
 
 
@@ -80,6 +84,10 @@ def fit(shape: tuple[int, ...], limit: int) -> tuple[int, int]:
     height, width = shape[:2]
     scale = min(1.0, limit / max(height, width))
     return max(1, round(height * scale)), max(1, round(width * scale))
+
+
+def _hex(palette: np.ndarray) -> list[str]:
+    return ["#{:02x}{:02x}{:02x}".format(*map(int, colour)) for colour in palette]
 
 
 def pack(values: np.ndarray) -> dict[str, Any]:

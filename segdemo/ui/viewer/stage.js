@@ -26,6 +26,7 @@ class Stage {
     this.ghost = null;
     this.fill = blankCanvas(1, 1);
     this.outline = blankCanvas(1, 1);
+    this.other = blankCanvas(1, 1);
     this.edge = null;
     this.pointers = new Map();
     this.lastClick = { time: -1e9, x: 0, y: 0 };
@@ -35,7 +36,8 @@ class Stage {
     this.listenToDivider();
   }
 
-  // scene: { width, height, base, labels, colours, visible, map, thin }
+  // scene: { width, height, base, labels, colours, visible, map, thin, before }; `before`, with
+  // labels and colours of its own, lies left of the divider, where else the bare photo is.
   show(scene) {
     if (!this.scene || scene.labels !== this.scene.labels) this.edge = null;
     this.scene = scene;
@@ -84,8 +86,10 @@ class Stage {
     this.drawImage(context, this.scene.base, place, 1);
     context.save();
     if (this.divider !== null) {
+      const middle = this.divider * width;
+      if (this.scene.before) this.within(context, 0, middle, height, () => this.drawImage(context, this.other, place, this.opacity));
       context.beginPath();
-      context.rect(this.divider * width, 0, width, height);
+      context.rect(middle, 0, width, height);
       context.clip();
     }
     const strong = Math.min(1, 1.6 * this.opacity);  // lines and maps: nearly full at the slider's default
@@ -98,6 +102,15 @@ class Stage {
     if (this.ghost) this.drawMark(context, this.ghost, place, 4);
     if (this.pin) this.drawMark(context, this.pin, place, 7);
     this.canvas.dataset.drawn = Number(this.canvas.dataset.drawn || 0) + 1;
+  }
+
+  within(context, left, width, height, draw) {
+    context.save();
+    context.beginPath();
+    context.rect(left, 0, width, height);
+    context.clip();
+    draw();
+    context.restore();
   }
 
   drawImage(context, image, place, alpha) {
@@ -138,6 +151,11 @@ class Stage {
       return pixelOf(hex, !visible[this.highlight] || this.highlight === k ? 255 : 40);
     });
     paintPixels(this.fill, labels.width, labels.height, (i) => tint[labels.values[i]]);
+    const { before } = this.scene;
+    if (before) {
+      const inks = Uint32Array.from(before.colours, (hex) => pixelOf(hex, 255));
+      paintPixels(this.other, before.labels.width, before.labels.height, (i) => inks[before.labels.values[i]]);
+    }
     if (this.mode === "fill") return;
     const lines = thin ? tint.map((pixel) => pixel && (pixel & 0xff000000) | OUTLINE_OF_MANY) : tint;
     paintPixels(this.outline, labels.width, labels.height, (i) => (this.edge[i] ? lines[labels.values[i]] : 0));

@@ -67,8 +67,9 @@ class MaskViewer {
   }
 
   async decode(value) {
-    const [photo, labels, scores] = await Promise.all([
-      loadImage(value.photo), unpack(value.labels), value.scores && unpack(value.scores.planes)]);
+    const [photo, labels, scores, before] = await Promise.all([
+      loadImage(value.photo), unpack(value.labels), value.scores && unpack(value.scores.planes),
+      value.before && unpack(value.before.labels)]);
     if (scores) {
       scores.labels = value.scores.labels;
       scores.height /= scores.labels.length;  // the planes lie one below the other
@@ -111,6 +112,7 @@ class MaskViewer {
     this.showChips("facts", result.facts.map(([name, value]) => [name, number(value)]));
     this.showChips("timings", result.timings.map(([stage, seconds]) => [stage, duration(seconds)]));
     if (!this.hasChosenMode) this.setMode(this.hasMany ? "outline" : "fill");
+    if (result.before) this.stage.setDivider(this.stage.divider === null ? 0.5 : this.stage.divider);
     this.compose();
     if (isNewPhoto) this.stage.setView({ zoom: 1, x: 0.5, y: 0.5 }, false);
     this.root.dataset.state = "result";
@@ -186,6 +188,7 @@ class MaskViewer {
       width: base.naturalWidth, height: base.naturalHeight, base, labels: asImage ? null : labels,
       map: (!picture && parts && parts.map) || null,
       colours: result.palette, visible: this.legend.visible, thin: this.hasMany,
+      before: picture || asImage ? null : result.before,
     });
     if (parts && parts.labels) parts.labels.shares = parts.labels.shares || sharesOf(parts.labels);
     this.legend.update(parts && parts.labels ? parts.labels.shares : null);

@@ -1,0 +1,157 @@
+"""The command line: ``python -m segdemo methods | segment | evaluate | weights``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from .engine import Engine
+from .errors import ParameterError, SegdemoError
+from .evaluate import evaluate, table
+from .export import label_png, overlay_png, report
+from .image import load_image
+from .method import Method, Params, methods
+from .networks import checkpoints
+from .networks.inference import architectures
+
+
+def parser() -> argparse.ArgumentParser:
+    top = argparse.ArgumentParser(prog="python -m segdemo", description="Image segmentation from the command line.")
+    commands = top.add_subparsers(dest="command", required=True)
+    commands.add_parser("methods", help="every method with its parameters")
+    commands.add_parser("weights", help="the trained networks and their scores")
+
+    segment = commands.add_parser("segment", help="segment one photo; method parameters as --name value")
+    segment.add_argument("photo", type=Path)
+    segment.add_argument("--method", required=True)
+    segment.add_argument("--scribbles", type=Path, help="indexed or grey PNG, 0 = none, 1 = object, 2 = background")
+    segment.add_argument("-o", "--output", type=Path, help="label PNG, indexed, with palette")
+    segment.add_argument("--overlay", type=Path, help="photo with the labels over it, PNG")
+    segment.add_argument("--json", type=Path, help="report: parameters, timings, class shares")
+    segment.add_argument("--device", default="auto")
+
+    score = commands.add_parser("evaluate", help="score a network on photos with masks")
+    score.add_argument("--method", required=True)
+    score.add_argument("--data", type=Path, required=True, help="folder laid out like PASCAL VOC")
+    score.add_argument("--split", default="val")
+    score.add_argument("--limit", type=int, default=0, help="only so many photos")
+    score.add_argument("--json", type=Path)
+    score.add_argument("--device", default="auto")
+    return top
+
+
+def method_parameters(params: type[Params], words: list[str]) -> dict[str, Any]:
+    """``["--clusters", "4", "--crf"]`` -> ``{"clusters": "4", "crf": True}``; pydantic does the rest."""
+    known = {name.replace("_", "-"): (name, field.annotation) for name, field in params.model_fields.items()}
+    values: dict[str, Any] = {}
+    words = [part for word in words for part in word.split("=", 1)]
+    while words:
+        option = words.pop(0).removeprefix("--")
+        negated = option.removeprefix("no-")
+        if negated in known and known[negated][1] is bool:
+            values[known[negated][0]] = negated == option
+        elif option in known and words:
+            values[known[option][0]] = words.pop(0)
+        else:
+            raise ParameterError(f"--{option} is not understood; this method takes --{', --'.join(known)}")
+    return {name: _number(value) for name, value in values.items()}
+
+
+def _number(word: Any) -> Any:
+    """A word as the number it spells, so that choices among numbers are recognised; else as it is."""
+    for kind in (int, float):
+        try:
+            return kind(word) if isinstance(word, str) else word
+        except ValueError:
+            continue
+    return word
+
+
+def describe(m: Method) -> str:
+    reason = m.unavailable()
+    lines = [f"{m.name}  ({m.family}){'  UNAVAILABLE: ' + reason if reason else ''}", f"    {m.summary}"]
+    if m.needs_scribbles:
+        lines.append("    --scribbles FILE  seeds on the photo, 1 = object, 2 = background")
+    for name, field in m.params.model_fields.items():
+        lines.append(f"    --{name.replace('_', '-'):<24}{field.description} (default {field.default})")
+    return "\n".join(lines)
+
+
+def run_segment(options: argparse.Namespace, rest: list[str]) -> None:
+    known = methods()
+    if options.method not in known:
+        raise ParameterError(f"no method is called {options.method!r}; there are {', '.join(known)}")
+    params = method_parameters(known[options.method].params, rest)
+    photo = load_image(options.photo)
+    scribbles = np.asarray(Image.open(options.scribbles)) if options.scribbles else None
+    result = Engine(options.device).run(options.method, photo, scribbles=scribbles, **params)
+    if options.output:
+        options.output.write_bytes(label_png(result))
+    if options.overlay:
+        options.overlay.write_bytes(overlay_png(photo, result))
+    if options.json:
+        options.json.write_text(json.dumps(report(result), indent=1) + "\n")
+    for label in np.argsort(-result.shares):
+        if result.shares[label] >= 0.001:
+            print(f"{result.shares[label]:7.1%}  {result.names[label]}")
+    for notice in result.notices:
+        print(notice)
+    print(", ".join(f"{stage} {seconds:.2f} s" for stage, seconds in result.timings.items()), f"on {result.device}")
+
+
+def run_evaluate(options: argparse.Namespace, rest: list[str]) -> None:
+    params = method_parameters(methods()[options.method].params, rest) if options.method in methods() else {}
+    scores = evaluate(
+        Engine(options.device), options.method, options.data, options.split, options.limit,
+        on_photo=lambda done, total: print(f"\r{done}/{total}", end="", file=sys.stderr, flush=True), **params,
+    )  # fmt: skip
+    print(file=sys.stderr)
+    print(table(scores))
+    if options.json:
+        options.json.write_text(json.dumps(scores, indent=1) + "\n")
+
+
+def weights_table() -> str:
+    """One Markdown row per network with its card's numbers."""
+    rows = ["| network | parameters | mIoU-7 | with CRF | pixel accuracy | boundary F | with CRF |", "|---|---|---|---|---|---|---|"]
+    for name in architectures():
+        reason = checkpoints.unavailable(name)
+        if reason:
+            rows.append(f"| {name} | {reason} | | | | | |")
+            continue
+        card = checkpoints.read_card(name)
+        plain, refined = card["scores"], card["scores_with_crf"]
+        rows.append(
+            f"| {name} | {card['parameters'] / 1e6:.2f} M | {plain['miou7']:.3f} | {refined['miou7']:.3f} | "
+            f"{plain['pixel_accuracy']:.3f} | {plain['boundary_f']:.3f} | {refined['boundary_f']:.3f} |"
+        )
+    return "\n".join(rows)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    options, rest = parser().parse_known_args(arguments)
+    try:
+        if options.command == "segment":
+            run_segment(options, rest)
+        elif options.command == "evaluate":
+            run_evaluate(options, rest)
+        elif rest:
+            raise ParameterError(f"{' '.join(rest)} is not understood; see python -m segdemo --help")
+        elif options.command == "methods":
+            print("\n\n".join(describe(m) for m in methods().values()))
+        else:
+            print(weights_table())
+    except (SegdemoError, OSError) as error:
+        print(f"segdemo: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,263 @@
+"""The shared engine: one per process, between every door (page, command line, API) and every method.
+
+Nothing else chooses a device, loads a network or holds a lock. One run computes at a
+time: two CPU cores or one GPU are best used by one job, and visitors wait in line.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from typing import Any
+
+import numpy as np
+import torch
+
+from . import image as door
+from .crf.refine import RefinementParams, refine
+from .errors import ParameterError, ScribbleError, SegdemoError, UnavailableError
+from .graphcut.scribbles import fit_scribbles
+from .method import Method, Params, Run, get_method, methods
+
+from .networks.backbones import fold_batch_norm
+from .networks.checkpoints import load_weights
+from .networks.inference import build_network
+from .segmentation import Segmentation, enlarge_labels
+
+GIGABYTE = 2**30
+
+
+def choose_device(wish: str = "auto") -> torch.device:
+    """``"auto"`` means cuda, then mps, then cpu; ``SEGDEMO_DEVICE`` overrules ``"auto"``.
+
+    Raises ``ParameterError`` when the device that was asked for is not there.
+    """
+    if wish == "auto":
+        wish = os.environ.get("SEGDEMO_DEVICE", "auto")
+    if wish == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    try:
+        device = torch.device(wish)
+    except RuntimeError:
+        raise ParameterError(f"{wish!r} is no device; use auto, cpu, cuda, cuda:1 or mps") from None
+    there = {
+        "cpu": True,
+        "cuda": torch.cuda.is_available() and (device.index or 0) < torch.cuda.device_count(),
+        "mps": torch.backends.mps.is_available(),
+    }
+    if not there.get(device.type, False):
+        raise ParameterError(f"device {wish} is not available on this machine; use auto or cpu")
+    return device
+
+
+def size_of(value: Any, depth: int = 4) -> int:
+    """About how many bytes of arrays and tensors hang on ``value``."""
+    if isinstance(value, np.ndarray):
+        return value.nbytes
+    if isinstance(value, torch.Tensor):
+        return value.nbytes
+    if isinstance(value, torch.nn.Module):
+        return sum(t.nbytes for t in value.state_dict().values())
+    if depth == 0:
+        return 0
+    if isinstance(value, dict):
+        return sum(size_of(v, depth - 1) for v in value.values())
+    if isinstance(value, (list, tuple)):
+        return sum(size_of(v, depth - 1) for v in value)
+    return size_of(vars(value), depth - 1) if hasattr(value, "__dict__") else 0
+
+
+class LeastRecentlyUsed:
+    """A store under a budget of bytes; when it overflows, what was used longest ago goes first."""
+
+    def __init__(self, budget: int):
+        self.budget, self.used = budget, 0
+        self._entries: OrderedDict[Hashable, tuple[Any, int]] = OrderedDict()
+        self._lock = threading.RLock()
+
+    def get(self, key: Hashable, build: Callable[[], Any]) -> Any:
+        """The value stored under ``key``, built on first use; kept only if it fits the budget at all."""
+        with self._lock:
+            if key in self._entries:
+                self._entries.move_to_end(key)
+                return self._entries[key][0]
+        value = build()
+        size = size_of(value)
+        with self._lock:
+            if size <= self.budget and key not in self._entries:
+                self._entries[key] = (value, size)
+                self.used += size
+                while self.used > self.budget:
+                    self.used -= self._entries.popitem(last=False)[1][1]
+        return value
+
+    def clear(self) -> None:
+        with self._lock:
+            self._entries.clear()
+            self.used = 0
+
+    def __contains__(self, key: Hashable) -> bool:
+        return key in self._entries
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+
+class Engine:
+    """Runs any method on any photo.
+
+    Args:
+        device: ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:1"`` or ``"mps"``.
+        network_budget, photo_budget: bytes kept of loaded networks, and of what was computed for
+            photos (features, affinities, lattices, scores).
+    """
+
+    def __init__(self, device: str = "auto", network_budget: int = GIGABYTE, photo_budget: int = GIGABYTE // 2):
+        self.device = choose_device(device)
+        self._networks = LeastRecentlyUsed(network_budget)
+        self._photos = LeastRecentlyUsed(photo_budget)
+        self._turn = threading.Lock()
+
+    def run(
+        self,
+        method: str,
+        image: Any,
+        *,
+        scribbles: np.ndarray | None = None,
+        on_step: Callable[[float, str], None] | None = None,
+        is_cancelled: Callable[[], bool] | None = None,
+        keep_frames: bool = True,
+        **params: Any,
+    ) -> Segmentation:
+        """Segment ``image`` (anything ``load_image`` takes) with ``method``.
+
+        Args:
+            scribbles: (H, W) integers at the size of the photo, 0 = none, 1..n = seeds.
+            on_step: called with a fraction in [0, 1] and a text.
+            is_cancelled: asked at every step; when true the run ends with ``Cancelled``.
+            keep_frames: False saves the time and memory of the replay.
+            params: the method's parameters; see ``python -m segdemo methods``.
+
+        Returns a ``Segmentation`` whose labels have the photo's size. Raises a ``SegdemoError``
+        whose message is meant for the visitor.
+        """
+        chosen = get_method(method)
+        reason = chosen.unavailable()
+        if reason:
+            raise UnavailableError(reason)
+        settings = chosen.params.parse(params)
+        photo = door.load_image(image)
+        working = door.fit(photo, settings.working_size)
+        if scribbles is not None:
+            scribbles = fit_scribbles(scribbles, photo.shape[:2], working.shape[:2])
+        elif chosen.needs_scribbles:
+            raise ScribbleError(f"{chosen.title} needs scribbles: draw on the object and on the background first.")
+
+        def attempt(device: torch.device) -> Segmentation:
+            run = self._new_run(chosen, settings, working, device, scribbles, on_step, is_cancelled, keep_frames)
+            return self._carry_out(chosen, settings, working, run)
+
+        self._wait_for_turn(on_step, is_cancelled)
+        try:
+            result = self._with_fallback(attempt)
+        finally:
+            self._turn.release()
+        result.method, result.seed = method, settings.seed
+        result.params = settings.model_dump()
+        if working.shape != photo.shape:
+            planes = result.working_scores if result.working_scores is not None else result.labels
+            result.labels = enlarge_labels(planes, photo.shape[:2], len(result.names))
+        return result
+
+    def network(self, name: str, device: torch.device | None = None) -> torch.nn.Module:
+        """The trained network ``name``, ready for inference; loaded once and kept under the budget."""
+        device = device or self.device
+
+        def load() -> torch.nn.Module:
+            network = build_network(name)
+            load_weights(network, name)
+            network = fold_batch_norm(network.eval().requires_grad_(False))
+            return network.to(device, self.dtype(device), memory_format=torch.channels_last)
+
+        return self._networks.get((name, str(device)), load)
+
+    @staticmethod
+    def dtype(device: torch.device) -> torch.dtype:
+        """Half precision on CUDA, where it doubles the speed; single elsewhere."""
+        return torch.float16 if device.type == "cuda" else torch.float32
+
+    def describe_device(self) -> str:
+        """The device in words: a GPU's name, or how many CPU threads."""
+        if self.device.type == "cuda":
+            return torch.cuda.get_device_name(self.device)
+        return "Apple GPU" if self.device.type == "mps" else f"CPU, {torch.get_num_threads()} threads"
+
+    def unavailable(self) -> dict[str, str]:
+        """The methods that cannot run here, with the reason."""
+        return {name: reason for name, m in methods().items() if (reason := m.unavailable())}
+
+    def warm(self) -> None:
+        """Run every available method once on a tiny photo, so that no visitor waits for a compiler."""
+        ramp = np.linspace(0, 255, 64, dtype=np.uint8)
+        photo = np.stack(np.broadcast_arrays(ramp[:, None], ramp[None, :], ramp[::-1, None]), axis=-1)
+        scribbles = np.zeros((64, 64), np.uint8)
+        scribbles[8:12, 8:56], scribbles[52:56, 8:56] = 1, 2
+        for name, m in methods().items():
+            extra = {"crf": True} if issubclass(m.params, RefinementParams) else {}
+            try:
+                self.run(name, photo, scribbles=scribbles if m.needs_scribbles else None, **extra)
+            except SegdemoError:
+                continue
+
+    def _wait_for_turn(self, on_step: Callable | None, is_cancelled: Callable | None) -> None:
+        waiting = Run(on_step=on_step, is_cancelled=is_cancelled)
+        while not self._turn.acquire(timeout=0.2):
+            waiting.step(0.0, "waiting for another visitor's run")
+
+    def _new_run(self, chosen: Method, settings: Params, working, device, scribbles, on_step, is_cancelled, keep_frames) -> Run:
+        key = door.content_key(working)
+        return Run(
+            device=device,
+            dtype=self.dtype(device),
+            seed=settings.seed,
+            scribbles=scribbles,
+            keep_frames=keep_frames,
+            on_step=on_step,
+            is_cancelled=is_cancelled,
+            cache_get=lambda name, build: self._photos.get((key, str(device), name), build),
+            load_network=lambda name: self.network(name, device),
+        )
+
+    @staticmethod
+    def _carry_out(chosen: Method, settings: Params, working: np.ndarray, run: Run) -> Segmentation:
+        run.step(0.0, chosen.title)
+        torch.manual_seed(settings.seed)
+        with torch.inference_mode():
+            result = chosen.function(working, settings, run)
+            if isinstance(settings, RefinementParams) and settings.crf:
+                result = refine(working, result, settings, run)
+        run.step(1.0, "done")
+        result.frames, result.energy, result.timings = run.frames, run.energy, run.timings
+        result.device = str(run.device)
+        return result
+
+    def _with_fallback(self, attempt: Callable[[torch.device], Segmentation]) -> Segmentation:
+        """Run on the engine's device; if a GPU's memory does not suffice, once more on the CPU."""
+        try:
+            return attempt(self.device)
+        except torch.OutOfMemoryError:
+            if self.device.type == "cpu":
+                raise SegdemoError("Not enough memory: lower the working size and run again.") from None
+        except MemoryError:
+            raise SegdemoError("Not enough memory: lower the working size and run again.") from None
+        self._networks.clear()
+        self._photos.clear()
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+        result = attempt(torch.device("cpu"))
+        result.notices.append(f"The memory of {self.device} did not suffice, so this ran on the CPU.")
+        return result

@@ -1,0 +1,82 @@
+"""Trained weights: where they lie, the card beside them, and whether they can be used.
+
+``weights/NAME.json`` is the card of network NAME; its ``file`` names a safetensors file
+in the same folder (half precision). Networks on one trunk may share a file.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from functools import lru_cache
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from ..errors import UnavailableError
+
+FOLDER = Path(os.environ.get("SEGDEMO_WEIGHTS", Path(__file__).resolve().parents[2] / "weights"))
+
+
+def card_path(name: str) -> Path:
+    return FOLDER / f"{name}.json"
+
+
+@lru_cache(maxsize=64)
+def _read_card(path: Path, changed_ns: int) -> dict:
+    return json.loads(path.read_text())
+
+
+def read_card(name: str) -> dict:
+    """The card of a trained network; ``UnavailableError`` when there is none or it is damaged."""
+    path = card_path(name)
+    if not path.exists():
+        raise UnavailableError(f"{name} has no trained weights here ({path.name} is missing from {FOLDER.name}/).")
+    try:
+        card = _read_card(path, path.stat().st_mtime_ns)
+    except ValueError:
+        raise UnavailableError(f"{name}: its card {path.name} is damaged; fetch the weights folder again.") from None
+    if card.get("name") != name or "file" not in card:
+        raise UnavailableError(f"{name}: the card {path.name} describes something else; fetch the weights folder again.")
+    return card
+
+
+def unavailable(name: str) -> str | None:
+    """Why network ``name`` cannot run, or None if its card and file are there."""
+    try:
+        card = read_card(name)
+    except UnavailableError as error:
+        return str(error)
+    if not (FOLDER / card["file"]).exists():
+        return f"{name} has no trained weights here ({card['file']} is missing from {FOLDER.name}/)."
+    return None
+
+
+def load_weights(network: nn.Module, name: str) -> None:
+    """Load the trained weights of ``name`` into ``network``, as float32.
+
+    The file may hold more than this network needs (a shared trunk's finer heads) but
+    never less; raises ``UnavailableError`` if it is missing, damaged or does not fit.
+    """
+    path = FOLDER / read_card(name)["file"]
+    try:
+        stored = load_file(path)
+        wanted = network.state_dict()
+        network.load_state_dict({key: stored[key].to(value.dtype) for key, value in wanted.items()})
+    except FileNotFoundError:
+        raise UnavailableError(f"{name} has no trained weights here ({path.name} is missing).") from None
+    except (SafetensorError, KeyError, RuntimeError) as error:
+        detail = str(error).splitlines()[0]
+        raise UnavailableError(f"{name}: {path.name} is damaged or of another version ({detail}); fetch it again.") from None
+
+
+def save_weights(network: nn.Module, path: Path) -> None:
+    """Write ``network`` as safetensors, floating-point values in half precision."""
+    state = {
+        key: (value.detach().cpu().to(torch.float16) if value.dtype.is_floating_point else value.detach().cpu()).contiguous()
+        for key, value in network.state_dict().items()
+    }
+    save_file(state, path)

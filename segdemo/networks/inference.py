@@ -1,0 +1,122 @@
+"""From a network to a method: how each of them looks at a photo, written once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from ..crf.refine import RefinementParams
+from ..errors import UnavailableError
+from ..labels import VOC21
+from ..method import Run, method, methods
+from ..segmentation import Picture, Segmentation, heatmap
+from . import checkpoints
+from .backbones import count_parameters, resize
+
+
+class NetworkParams(RefinementParams):
+    """Parameters of every network."""
+
+    input_size: int = Field(
+        0, ge=0, le=2048, description="long side at which the network sees the photo; 0 = the size it was chosen for"
+    )
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """How to build a network: ``build()`` gives an untrained module (N, 3, H, W) -> (N, 21, h, w)."""
+
+    name: str
+    title: str
+    build: Callable[[], nn.Module]
+
+
+_architectures: dict[str, Architecture] = {}
+
+
+def architectures() -> dict[str, Architecture]:
+    """Every network of the project by name."""
+    methods()  # imports the files that register them
+    return _architectures
+
+
+def build_network(name: str) -> nn.Module:
+    """A new, untrained network; ``UnavailableError`` lists the names there are."""
+    known = architectures()
+    if name not in known:
+        raise UnavailableError(f"no network is called {name!r}; there are {', '.join(known)}")
+    return known[name].build()
+
+
+def network_method(name: str, title: str, build: Callable[[], nn.Module], about: str, order: int = 100) -> None:
+    """Register a network as a method. ``about`` is what the page says of it, with the paper."""
+    _architectures[name] = Architecture(name, title, build)
+
+    def segment(image: np.ndarray, params: NetworkParams, run: Run) -> Segmentation:
+        return segment_with(name, image, params, run)
+
+    segment.__doc__ = about
+    unavailable = partial(checkpoints.unavailable, name)
+    method(name, family="networks", title=title, params=NetworkParams, unavailable=unavailable, order=order)(segment)
+
+
+def normalize(images: Tensor) -> Tensor:
+    """uint8 RGB of any shape -> float32 in about [-1, 1], as the trunk's ImageNet weights expect."""
+    return (images.to(torch.float32) - 127.0) / 128.0
+
+
+def input_shape(height: int, width: int, long_side: int, stride: int) -> tuple[int, int]:
+    """The size a photo is brought to: long side about ``long_side``, both sides multiples of ``stride``."""
+    zoom = long_side / max(height, width)
+    return tuple(max(stride, round(side * zoom / stride) * stride) for side in (height, width))
+
+
+def predict(network: nn.Module, image: np.ndarray, long_side: int, device: torch.device, dtype: torch.dtype) -> np.ndarray:
+    """Class probabilities (K, h, w) float32 of an (h, w, 3) uint8 image.
+
+    The photo is scaled to the network's input size (stretched by at most half a stride, which
+    spares a padded border), the scores are enlarged bilinearly to (h, w), then the softmax is taken.
+    """
+    height, width = image.shape[:2]
+    x = normalize(torch.from_numpy(np.ascontiguousarray(image)).to(device).permute(2, 0, 1)[None])  # (1, 3, h, w)
+    shape = input_shape(height, width, long_side, network.stride)
+    x = nn.functional.interpolate(x, size=shape, mode="bilinear", antialias=True, align_corners=False)
+    scores = network(x.to(dtype, memory_format=torch.channels_last)).float()  # (1, K, h', w')
+    return resize(scores, (height, width)).softmax(1)[0].cpu().numpy()
+
+
+def segment_with(name: str, image: np.ndarray, params: NetworkParams, run: Run) -> Segmentation:
+    """Label every pixel with one of VOC's 21 classes."""
+    card = checkpoints.read_card(name)
+    with run.time("load"):
+        run.step(0.05, "loading the network")
+        network = run.network(name)
+    long_side = params.input_size or card["input_size"]
+    with run.time("network"):
+        run.step(0.2, "running the network")
+        scores = run.cached(("scores", name, long_side), lambda: predict(network, image, long_side, run.device, run.dtype))
+    labels = scores.argmax(0).astype(np.int32)
+    return Segmentation(
+        labels=labels,
+        names=list(VOC21.names),
+        palette=VOC21.palette,
+        working_scores=scores,
+        pictures=[certainty(scores)],
+        facts={
+            "parameters": count_parameters(network),
+            "input": "{1} x {0}".format(*input_shape(*labels.shape, long_side, network.stride)),
+            "mIoU-7 on VOC val": card["scores"]["miou7"],
+        },
+    )
+
+
+def certainty(scores: np.ndarray) -> Picture:
+    """The probability of the winning class as a picture."""
+    note = "Probability of the winning class: dark where the network hesitates, mostly along borders."
+    return Picture("certainty", heatmap(scores.max(0), 0, 1), note)

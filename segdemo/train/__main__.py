@@ -1,0 +1,114 @@
+"""``python -m segdemo.train RECIPE``: train a network, then score it and write its card.
+
+The run folder holds ``checkpoint.pt`` (the same command resumes from it) and ``log.json``
+(the training curve). ``--publish`` turns the averaged weights into ``weights/FILE.safetensors``
+and a card for every network that the file serves, with scores measured on val.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import torch
+
+from ..engine import Engine, choose_device
+from ..errors import SegdemoError
+from ..evaluate import evaluate
+from ..networks import checkpoints
+from ..networks.backbones import count_parameters
+from ..networks.inference import architectures, build_network
+from .dataset import load_training_photos
+from .recipe import RECIPES, Recipe, Trainer
+
+SERVES = {"fcn": ("fcn-32s", "fcn-16s", "fcn-8s")}
+"""Which networks a recipe's file serves, where it is more than the one of its own name."""
+
+DATA_AND_TERMS = (
+    "PASCAL VOC 2012 with SBD-style masks (3,131 photos; Flickr terms, for research and teaching); 4,231 photos of "
+    "ImageNet and Corel-1k samples (research use) and Caltech-101 (CC BY 4.0) with labels predicted by a "
+    "DeepLabv3-MobileNetV2 (Apache-2.0); EfficientNet-Lite0 ImageNet weights (Apache-2.0) as the start of the trunk"
+)
+
+
+def parse(arguments: list[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m segdemo.train", description=__doc__)
+    parser.add_argument("recipe", choices=RECIPES)
+    parser.add_argument("--data", type=Path, required=True, help="folder with voc/ and pseudo/")
+    parser.add_argument("--imagenet", type=Path, help="EfficientNet-Lite0 weights in EfficientNet-PyTorch naming")
+    parser.add_argument("--out", type=Path, default=Path("runs"), help="folder of run folders")
+    parser.add_argument("--minutes", type=float, default=float("inf"), help="time budget; the schedule fits itself to it")
+    parser.add_argument("--iterations", type=int, help="instead of the recipe's")
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--threads", type=int, help="CPU threads")
+    parser.add_argument("--seed", type=int, help="instead of the recipe's")
+    parser.add_argument("--input-size", type=int, default=448, help="long side at which the network will see photos")
+    parser.add_argument("--publish", action="store_true", help="write weights and cards when done")
+    return parser.parse_args(arguments)
+
+
+def publish(recipe_name: str, network: torch.nn.Module, trainer: Trainer, options: argparse.Namespace) -> None:
+    """Write the weights file and, for each network it serves, a card with scores measured on val."""
+    checkpoints.FOLDER.mkdir(exist_ok=True)
+    file = f"{recipe_name}.safetensors"
+    checkpoints.save_weights(network, checkpoints.FOLDER / file)
+    for name in SERVES.get(recipe_name, (recipe_name,)):
+        card = {
+            "name": name,
+            "file": file,
+            "architecture": architectures()[name].title,
+            "parameters": count_parameters(build_network(name)),
+            "input_size": options.input_size,
+            "labels": "VOC-21",
+            "data": DATA_AND_TERMS,
+            "licence": "Apache-2.0 for the weights as such; the photos behind them restrict use to research and teaching",
+            "recipe": asdict(trainer.recipe),
+            "seed": trainer.recipe.seed,
+            "training": {
+                "minutes": round(trainer.elapsed / 60, 1),
+                "iterations": trainer.iteration,
+                "device": str(trainer.device),
+                "curve": trainer.log,
+            },
+            "scores": {"miou7": 0.0},
+        }
+        write_card(card)
+        engine = Engine(options.device)
+        card["scores"] = evaluate(engine, name, options.data / "voc")
+        card["scores_with_crf"] = evaluate(engine, name, options.data / "voc", crf=True)
+        write_card(card)
+        print(name, json.dumps({k: v for k, v in card["scores"].items() if k not in ("iou", "support")}), flush=True)
+
+
+def write_card(card: dict) -> None:
+    checkpoints.card_path(card["name"]).write_text(json.dumps(card, indent=1) + "\n")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    options = parse(arguments)
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    recipe: Recipe = RECIPES[options.recipe]
+    if options.iterations:
+        recipe = replace(recipe, iterations=options.iterations)
+    if options.seed is not None:
+        recipe = replace(recipe, seed=options.seed)
+    try:
+        photos = load_training_photos(options.data)
+        trainer = Trainer(recipe, photos, options.out / options.recipe, str(choose_device(options.device)), options.imagenet)
+        if trainer.resume():
+            print(f"resuming at iteration {trainer.iteration}, {trainer.elapsed / 60:.1f} minutes in", flush=True)
+        network = trainer.run(options.minutes)
+        if options.publish:
+            publish(options.recipe, network, trainer, options)
+    except (SegdemoError, FileNotFoundError, ValueError) as error:
+        print(f"segdemo.train: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

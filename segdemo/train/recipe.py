@@ -1,0 +1,277 @@
+"""One recipe for all networks: AdamW, warm-up and cosine, averaged weights, checkpoints that resume."""
+
+from __future__ import annotations
+
+import copy
+import json
+import math
+import time
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ..labels import IGNORE
+from ..networks.backbones import EfficientNetLite0, load_imagenet, resize
+from ..networks.checkpoints import load_weights
+from ..networks.inference import build_network, normalize
+from .dataset import Batches, Photo
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that decides the outcome of a training, apart from the photos.
+
+    Attributes:
+        network: what to train, a name that ``build_network`` knows.
+        iterations: length of the cosine; a time budget can end it earlier.
+        batch, crop, scale: photos per step, crop in pixels, range of zoom (1 = long side 320).
+        rate, trunk_rate: peak learning rate of new layers and of the pretrained trunk.
+        frozen_stages: how many of the trunk's first stages keep their ImageNet weights.
+        start: ``"imagenet"``, ``"scratch"``, or the name of a trained network whose trunk to start from.
+        teacher: a trained network whose soft predictions are learned too, or "".
+        mimic: weight of matching the teacher's features as well (for encoders without pretraining).
+    """
+
+    network: str
+    iterations: int = 4000
+    batch: int = 16
+    crop: int = 256
+    scale: tuple[float, float] = (0.6, 1.7)
+    rate: float = 1e-3
+    trunk_rate: float = 4e-4
+    weight_decay: float = 0.02
+    frozen_stages: int = 2
+    start: str = "imagenet"
+    teacher: str = ""
+    mimic: float = 0.0
+    average: float = 0.999
+    seed: int = 1
+
+
+RECIPES = {
+    "deeplab-v3plus": Recipe("deeplab-v3plus"),
+    "fcn": Recipe("fcn-8s", iterations=2500, start="deeplab-v3plus", teacher="deeplab-v3plus"),
+    "segformer-b0": Recipe(
+        "segformer-b0", start="scratch", teacher="deeplab-v3plus", mimic=1.0, crop=192, scale=(0.45, 1.3),
+        iterations=8000, frozen_stages=0, weight_decay=0.05,
+    ),
+}  # fmt: skip
+
+
+def pixel_loss(scores: Tensor, target: Tensor, soft: Tensor | None = None) -> Tensor:
+    """Softmax cross-entropy per pixel, half against ``target`` and half against ``soft`` if given.
+
+    scores (N, K, h, w); target (N, H, W) int64 with ``IGNORE``; soft (N, K, h', w') probabilities.
+    """
+    if soft is not None:
+        scores_at_soft = resize(scores, soft.shape[2:])
+        distilled = -(soft * scores_at_soft.log_softmax(1)).sum(1).mean()
+    loss = F.cross_entropy(resize(scores, target.shape[1:]), target, ignore_index=IGNORE)
+    return loss if soft is None else 0.5 * loss + 0.5 * distilled
+
+
+def depthwise_in_float32(network: nn.Module) -> None:
+    """Keep wide or dilated depthwise convolutions out of autocast: their bfloat16 gradient is 3 to 7 times slower on CPUs."""
+
+    def in_float32(forward, x: Tensor) -> Tensor:
+        with torch.autocast(x.device.type, enabled=False):
+            return forward(x.float()).to(x.dtype)
+
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d) and module.groups > 1 and (module.kernel_size[0] > 3 or module.dilation[0] > 1):
+            module.forward = partial(in_float32, module.forward)
+
+
+def training_scores(network: nn.Module, images: Tensor) -> list[Tensor]:
+    """The scores to put a loss on: an FCN's three outputs, any other network's one."""
+    return network.all_scores(images) if hasattr(network, "all_scores") else [network(images)]
+
+
+class Mimicry(nn.Module):
+    """Warm start of an encoder by matching a teacher's features (FitNets, Romero et al. 2015).
+
+    A 1 x 1 convolution maps the student's maps at strides 8, 16 and 32 to the teacher's at
+    strides 8, 16 and 16; the loss is 1 - cosine per position, which forgets each map's scale.
+    """
+
+    def __init__(self, student: tuple[int, ...], teacher: tuple[int, ...]):
+        super().__init__()
+        self.maps = nn.ModuleList(nn.Conv2d(s, t, 1) for s, t in zip(student[1:], teacher[1:], strict=True))
+
+    def forward(self, student: list[Tensor], teacher: list[Tensor]) -> Tensor:
+        losses = []
+        for project, s, t in zip(self.maps, student[1:], teacher[1:], strict=True):
+            t = F.adaptive_avg_pool2d(t, s.shape[2:])
+            losses.append(1 - F.cosine_similarity(project(s), t, dim=1).mean())
+        return sum(losses) / len(losses)
+
+
+class Trainer:
+    """State of one training: network, its average, optimizer, progress. ``run`` carries it to the end."""
+
+    def __init__(self, recipe: Recipe, photos: list[Photo], folder: Path, device: str = "cpu", imagenet: Path | None = None):
+        torch.manual_seed(recipe.seed)
+        self.recipe, self.photos, self.folder, self.device = recipe, photos, folder, torch.device(device)
+        self.network = build_network(recipe.network).to(self.device, memory_format=torch.channels_last)
+        if self.device.type == "cpu":
+            depthwise_in_float32(self.network)
+        self.teacher = self._load_teacher() if recipe.teacher else None
+        self._start(imagenet)
+        self.mimicry = None
+        if recipe.mimic:
+            self.mimicry = Mimicry(self.network.encoder.channels, self.teacher.trunk.channels).to(self.device)
+        self.average = copy.deepcopy(self.network).eval().requires_grad_(False)
+        self.optimizer = torch.optim.AdamW(self._groups(), betas=(0.9, 0.99))
+        self.rates = [group["lr"] for group in self.optimizer.param_groups]
+        self.iteration, self.elapsed, self.log = 0, 0.0, []
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def _load_teacher(self) -> nn.Module:
+        teacher = build_network(self.recipe.teacher)
+        load_weights(teacher, self.recipe.teacher)
+        return teacher.to(self.device, memory_format=torch.channels_last).eval().requires_grad_(False)
+
+    def _start(self, imagenet: Path | None) -> None:
+        trunk = getattr(self.network, "trunk", None)
+        if self.recipe.start == "imagenet":
+            if imagenet is None:
+                raise FileNotFoundError("this recipe starts from ImageNet weights: give their file with --imagenet")
+            load_imagenet(trunk, torch.load(imagenet, map_location="cpu", weights_only=True))
+        elif self.recipe.start != "scratch":
+            trunk.load_state_dict(self.teacher.trunk.state_dict())
+        for module in self.frozen():
+            module.requires_grad_(False)
+
+    def frozen(self) -> list[nn.Module]:
+        """The trunk's first layers, which keep weights and statistics."""
+        trunk = getattr(self.network, "trunk", None)
+        if not isinstance(trunk, EfficientNetLite0) or not self.recipe.frozen_stages:
+            return []
+        return [trunk.stem, *trunk.stages[: self.recipe.frozen_stages]]
+
+    def _groups(self) -> list[dict]:
+        """Four parameter groups: trunk or new, with weight decay (matrices) or without (norms, biases)."""
+        groups: dict[tuple[bool, bool], list] = {}
+        named = list(self.network.named_parameters())
+        if self.mimicry is not None:
+            named += [(f"mimicry.{name}", p) for name, p in self.mimicry.named_parameters()]
+        for name, parameter in named:
+            if parameter.requires_grad:
+                groups.setdefault((name.startswith("trunk."), parameter.ndim > 1), []).append(parameter)
+        return [
+            {
+                "params": parameters,
+                "lr": self.recipe.trunk_rate if trunk else self.recipe.rate,
+                "weight_decay": self.recipe.weight_decay if decay else 0.0,
+            }
+            for (trunk, decay), parameters in groups.items()
+        ]
+
+    def set_rate(self, progress: float) -> None:
+        """Linear warm-up over the first 4 %, then a half cosine to zero."""
+        factor = min(1.0, progress / 0.04 + 1e-3) * 0.5 * (1 + math.cos(math.pi * min(progress, 1.0)))
+        for group, rate in zip(self.optimizer.param_groups, self.rates, strict=True):
+            group["lr"] = rate * factor
+
+    def loss(self, images: Tensor, masks: Tensor) -> Tensor:
+        soft, teacher_maps = None, None
+        if self.teacher is not None:
+            with torch.no_grad():
+                teacher_maps = self.teacher.trunk(images)
+                soft = self.teacher.head(teacher_maps).float().softmax(1)
+        total = 0.0
+        if self.mimicry is not None:
+            maps = self.network.encoder(images)
+            total = self.recipe.mimic * self.mimicry(maps, teacher_maps)
+            outputs = [self.network.decoder(maps)]
+        else:
+            outputs = training_scores(self.network, images)
+        losses = [pixel_loss(scores.float(), masks, soft) for scores in outputs]
+        return total + sum(losses) / len(losses)
+
+    def step(self, images: np.ndarray, masks: np.ndarray) -> float:
+        x = normalize(torch.from_numpy(images).to(self.device).permute(0, 3, 1, 2))
+        # Scores have stride 4 at the finest; masks at half resolution lose nothing and cost a quarter.
+        target = torch.from_numpy(masks[:, ::2, ::2].astype(np.int64)).to(self.device)
+        with torch.autocast(self.device.type, torch.bfloat16):
+            loss = self.loss(x.contiguous(memory_format=torch.channels_last), target)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_norm_([p for g in self.optimizer.param_groups for p in g["params"]], 5.0)
+        self.optimizer.step()
+        return float(loss.detach())
+
+    @torch.no_grad()
+    def update_average(self) -> None:
+        """Exponential moving average of weights and statistics; young averages forget faster."""
+        decay = min(self.recipe.average, (1 + self.iteration) / (10 + self.iteration))
+        for average, current in zip(self.average.state_dict().values(), self.network.state_dict().values(), strict=True):
+            if average.dtype.is_floating_point:
+                average.lerp_(current, 1 - decay)
+            else:
+                average.copy_(current)
+
+    def run(self, minutes: float = math.inf, checkpoint_every: float = 120.0) -> nn.Module:
+        """Train to the recipe's end or until ``minutes`` of training are spent; returns the averaged network."""
+        batches = Batches(self.photos, self.recipe.batch, self.recipe.crop, self.recipe.scale, self.recipe.seed, self.iteration)
+        last, saved, recent = time.perf_counter(), time.perf_counter(), []
+        for images, masks in batches:
+            progress = max(self.iteration / self.recipe.iterations, self.elapsed / (minutes * 60))
+            if progress >= 1:
+                break
+            self.network.train()
+            for module in self.frozen():
+                module.eval()
+            self.set_rate(progress)
+            recent.append(self.step(images, masks))
+            self.iteration += 1
+            self.update_average()
+            now = time.perf_counter()
+            self.elapsed, last = self.elapsed + now - last, now
+            if self.iteration % 50 == 0:
+                self.write_log(progress, float(np.mean(recent)))
+                recent = []
+            if now - saved > checkpoint_every:
+                self.save()
+                saved = time.perf_counter()
+        self.save()
+        return self.average
+
+    def write_log(self, progress: float, loss: float) -> None:
+        rate = self.iteration * self.recipe.batch / self.elapsed
+        row = dict(iteration=self.iteration, progress=round(progress, 4), loss=round(loss, 4), images_per_second=round(rate, 2))
+        self.log.append(row)
+        (self.folder / "log.json").write_text(json.dumps({"recipe": asdict(self.recipe), "log": self.log}))
+        print(json.dumps(row), flush=True)
+
+    def save(self) -> None:
+        """Write ``checkpoint.pt``, whole or not at all."""
+        state = {
+            "recipe": asdict(self.recipe), "network": self.network.state_dict(), "average": self.average.state_dict(),
+            "optimizer": self.optimizer.state_dict(), "iteration": self.iteration, "elapsed": self.elapsed, "log": self.log,
+        }  # fmt: skip
+        if self.mimicry is not None:
+            state["mimicry"] = self.mimicry.state_dict()
+        torch.save(state, self.folder / "checkpoint.tmp")
+        (self.folder / "checkpoint.tmp").replace(self.folder / "checkpoint.pt")
+
+    def resume(self) -> bool:
+        """Continue from ``checkpoint.pt`` if it is there; raises ``ValueError`` for another recipe's."""
+        path = self.folder / "checkpoint.pt"
+        if not path.exists():
+            return False
+        state = torch.load(path, map_location=self.device, weights_only=True)
+        if state["recipe"]["network"] != self.recipe.network:
+            raise ValueError(f"{path} belongs to {state['recipe']['network']}, not to {self.recipe.network}")
+        self.network.load_state_dict(state["network"])
+        self.average.load_state_dict(state["average"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        if self.mimicry is not None:
+            self.mimicry.load_state_dict(state["mimicry"])
+        self.iteration, self.elapsed, self.log = state["iteration"], state["elapsed"], state["log"]
+        return True

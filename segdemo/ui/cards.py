@@ -1,0 +1,100 @@
+"""A card: one viewer with its method, and the buttons to pin and export what it shows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import gradio as gr
+
+from ..errors import Cancelled
+from .viewer import empty_value, viewer
+from .workshop import Result, Workshop, export_files, read_photo
+
+ENGINE = "engine"
+"""All events that compute share this concurrency group, one at a time."""
+
+
+@dataclass
+class Card:
+    """``key`` names the card's result; ``fixed`` are parameters the card sets itself (``{"crf": True}``)."""
+
+    key: str
+    method: str
+    title: str
+    column: gr.Column
+    viewer: gr.HTML
+    fixed: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class Shared:
+    """State of one visitor that all tabs share: results by card, and the pinned ones."""
+
+    results: gr.State
+    pins: gr.State
+
+
+def card(key: str, method: str, title: str, group: str, shared: Shared, hint: str, **options: Any) -> Card:
+    """Place a card; ``options`` go to its column (``visible``, ``min_width``)."""
+    fixed = options.pop("fixed", {})
+    with gr.Column(elem_classes="card", **options) as column:
+        screen = viewer(group=group, label=title, value=empty_value(hint), elem_id=f"viewer-{key.replace('+', '-')}")
+        with gr.Row(elem_classes="card-buttons"):
+            pin = gr.Button("Pin to compare", size="sm", elem_classes="pin")
+            export = gr.Button("Export", size="sm", elem_classes="export")
+        files = gr.File(label="Label PNG, overlay PNG, JSON report", file_count="multiple", visible=False, interactive=False)
+    pin.click(lambda results, pins: pin_result(key, results, pins), [shared.results, shared.pins], shared.pins,
+              api_visibility="private", show_progress="hidden")  # fmt: skip
+    export.click(lambda results: gr.update(value=export_files(wanted(key, results)), visible=True), shared.results, files,
+                 api_visibility="private")  # fmt: skip
+    return Card(key, method, title, column, screen, fixed)
+
+
+def wanted(key: str, results: dict[str, Result]) -> Result:
+    if key not in results:
+        raise gr.Error("There is no result here yet: run the method first.", title="Nothing to use yet")
+    return results[key]
+
+
+def pin_result(key: str, results: dict[str, Result], pins: list[Result]) -> list[Result]:
+    result = wanted(key, results)
+    gr.Info(f"{result.title} is pinned: see the Compare tab.", duration=3)
+    return [*pins, result][-8:]
+
+
+def run_cards(
+    workshop: Workshop, cards: list[tuple[Card, dict[str, Any]]], path: str | None, results: dict[str, Result],
+    shared: Shared, status: gr.HTML, progress: Any, request: gr.Request,
+) -> Iterator[dict]:  # fmt: skip
+    """Run the methods of ``cards`` one after the other; each viewer is updated as soon as its result is there.
+
+    Yields updates by component, for an event whose outputs are the viewers, ``shared.results`` and ``status``.
+    """
+    if not cards:
+        raise gr.Error("Choose at least one method to run.", title="Nothing chosen")
+    photo = read_photo(path)
+    is_cancelled = workshop.visits.begin(request)
+    results = dict(results)
+    for number, (target, params) in enumerate(cards):
+        span = number / len(cards), (number + 1) / len(cards)
+        try:
+            value, result = workshop.run(target.method, photo, progress, is_cancelled, span, **params, **target.fixed)
+        except Cancelled:
+            yield {status: "Stopped. Results that were ready are kept."}
+            return
+        if result is not None:
+            results[target.key] = result
+        yield {target.viewer: value, shared.results: results, status: f"{number + 1} of {len(cards)} done: {target.title}"}
+    yield {status: "Done." if len(cards) == 1 else f"Done: {len(cards)} results."}
+
+
+def run_buttons(workshop: Workshop, label: str) -> tuple[gr.Button, gr.HTML]:
+    """The run button, the stop button (wired) and the status line beneath them."""
+    with gr.Row(elem_classes="run-row"):
+        run = gr.Button(label, variant="primary", scale=3, min_width=140)
+        stop = gr.Button("Stop", variant="secondary", scale=1, min_width=80)
+    status = gr.HTML("", elem_classes="status")
+    stop.click(workshop.visits.stop, None, None, queue=False, api_visibility="private")
+    return run, status

@@ -1,0 +1,56 @@
+"""The clustering tab: superpixels, k-means and normalized cuts side by side, each with its own controls."""
+
+from __future__ import annotations
+
+import gradio as gr
+
+from ..method import methods
+from .cards import ENGINE, Shared, card, run_buttons, run_cards
+from .controls import controls_for
+from .photo import PhotoPanel
+from .workshop import Workshop
+
+INTRO = (
+    "**Segmentation as clustering.** Pixels that look alike and lie together form a group; nobody tells the method "
+    "what the groups mean. Run all of them on one photo, then play the iterations."
+)
+
+
+def clustering_tab(workshop: Workshop, panel: PhotoPanel, shared: Shared) -> dict[str, dict]:
+    """Build the tab; returns the controls of each method, for the HTTP API."""
+    family = [m for m in methods().values() if m.family == "clustering"]
+    gr.Markdown(INTRO)
+    with gr.Row(elem_classes="toolbar"):
+        with gr.Column(scale=3, min_width=300):
+            chosen = gr.CheckboxGroup(
+                [(m.title, m.name) for m in family], value=[m.name for m in family], label="Methods", elem_id="clustering-methods"
+            )
+        with gr.Column(scale=2, min_width=260):
+            run, status = run_buttons(workshop, "Segment")
+    cards, controls = [], {}
+    with gr.Row(elem_classes="card-grid"):
+        for m in family:
+            cards.append(card(m.name, m.name, m.title, "clustering", shared, f"{m.title}: press Segment.", min_width=330))
+            with cards[-1].column, gr.Accordion(f"{m.title}: parameters", open=False):
+                gr.Markdown(m.summary)
+                controls[m.name] = controls_for(m.params)
+    names = [(c, list(controls[c.method])) for c in cards]
+    flat = [component for c in cards for component in controls[c.method].values()]
+
+    def segment(path, working_size, seed, results, selected, *values, progress=gr.Progress(), request: gr.Request = None):
+        rest, jobs = iter(values), []
+        for target, fields in names:
+            params = dict(zip(fields, rest, strict=False)) if fields else {}
+            if target.method in selected:
+                jobs.append((target, params | {"working_size": working_size, "seed": seed}))
+        yield from run_cards(workshop, jobs, path, results, shared, status, progress, request)
+
+    run.click(
+        segment, [*panel.shared, shared.results, chosen, *flat], [c.viewer for c in cards] + [shared.results, status],
+        concurrency_id=ENGINE, show_progress="full", show_progress_on=status, api_visibility="private",
+    )  # fmt: skip
+    chosen.change(
+        lambda selected: [gr.update(visible=c.method in selected) for c in cards], chosen, [c.column for c in cards],
+        api_visibility="private", show_progress="hidden",
+    )  # fmt: skip
+    return controls

@@ -1,0 +1,80 @@
+"""The comparison tab: pinned results of one photo side by side, and two of them under one divider."""
+
+from __future__ import annotations
+
+import gradio as gr
+import numpy as np
+
+from ..metrics import probabilistic_rand_index
+from .cards import Shared
+from .viewer import empty_value, viewer, viewer_value
+from .workshop import Result
+
+PLACES = 8
+INTRO = (
+    "**Compare.** Pin any result of any tab; the pins of one photo stand here side by side, zooming and panning together. "
+    "Below, two of them share one picture: drag the divider."
+)
+HINT = "Nothing is pinned yet: press Pin to compare under a result."
+
+
+def comparison_tab(shared: Shared) -> None:
+    gr.Markdown(INTRO)
+    with gr.Row():
+        clear = gr.Button("Remove all pins", size="sm", scale=0, min_width=150)
+        note = gr.Markdown(HINT, elem_id="pin-note")
+    places, columns = [], []
+    with gr.Row(elem_classes="card-grid"):
+        for number in range(PLACES):
+            with gr.Column(min_width=330, visible=False, elem_classes="card") as column:
+                places.append(viewer(group="comparison", label=f"Pinned result {number + 1}", elem_id=f"pinned-{number}"))
+                columns.append(column)
+    with gr.Column(visible=False) as both:
+        gr.Markdown("### Two results under one divider")
+        with gr.Row():
+            left = gr.Dropdown([], label="Left of the divider", interactive=True, elem_id="divider-left")
+            right = gr.Dropdown([], label="Right of the divider", interactive=True, elem_id="divider-right")
+        duel = viewer(group="", label="Two results under one divider", value=empty_value(HINT), elem_id="divider-viewer")
+
+    def show(pins: list[Result]):
+        pins = of_last_photo(pins)
+        values = [viewer_value(*pin.shown(), pin.title, pin.subtitle) for pin in pins]
+        values += [gr.skip()] * (PLACES - len(pins))
+        visible = [gr.update(visible=number < len(pins)) for number in range(PLACES)]
+        choices = list(zip(titles(pins), range(len(pins)), strict=True))
+        chosen = [min(0, len(pins) - 1), len(pins) - 1] if pins else [None, None]
+        return [
+            *values, *visible, HINT if not pins else f"{len(pins)} pinned", gr.update(visible=len(pins) > 1),
+            *(gr.update(choices=choices, value=value) for value in chosen), face_off(pins, *chosen),
+        ]  # fmt: skip
+
+    quiet = dict(api_visibility="private", show_progress="hidden")
+    shared.pins.change(show, shared.pins, [*places, *columns, note, both, left, right, duel], **quiet)
+    for choice in (left, right):
+        choice.input(lambda pins, a, b: face_off(of_last_photo(pins), a, b), [shared.pins, left, right], duel, **quiet)
+    clear.click(lambda: [], None, shared.pins, **quiet)
+
+
+def of_last_photo(pins: list[Result]) -> list[Result]:
+    """The pins that belong to the photo pinned last."""
+    return [pin for pin in pins if pin.key == pins[-1].key]
+
+
+def titles(pins: list[Result]) -> list[str]:
+    return [f"{number + 1}. {pin.title}" for number, pin in enumerate(pins)]
+
+
+def face_off(pins: list[Result], left: int | None, right: int | None) -> dict:
+    """The viewer's value that shows result ``right`` with ``left`` on the other side of the divider."""
+    if left is None or right is None or max(left, right) >= len(pins):
+        return empty_value(HINT)
+    photo, segmentation = pins[right].shown()
+    other = pins[left].shown()[1]
+    names = titles(pins)
+    title = f"{names[left]}  |  {names[right]}"
+    return viewer_value(photo, segmentation, title, f"{agreement(other.labels, segmentation.labels):.1%} of pixel pairs grouped alike (Rand index)", before=other)
+
+
+def agreement(first: np.ndarray, second: np.ndarray) -> float:
+    """The Rand index of two label maps: the share of pixel pairs on which both agree, together or apart."""
+    return probabilistic_rand_index(first, [second])

@@ -1,0 +1,75 @@
+"""The HTTP API: one named endpoint per method, with the method's own parameters.
+
+    from gradio_client import Client, handle_file
+    client = Client("http://127.0.0.1:7860")
+    report, labels, overlay = client.predict(handle_file("cat.jpg"), clusters=4, api_name="/kmeans")
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Callable
+from typing import Any
+
+import gradio as gr
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from ..errors import SegdemoError
+from ..export import report
+from ..method import Method, methods
+from .cards import ENGINE
+from .controls import control
+from .workshop import Result, Workshop, export_files, read_photo
+
+
+def endpoints(workshop: Workshop) -> None:
+    """Register an endpoint for every method; they have no visible part."""
+    with gr.Column(visible=False):
+        photo = gr.Image(label="photo", type="filepath", image_mode=None)
+        photo.preprocess = lambda payload: payload.path if payload else None
+        scribbles = gr.File(label="scribbles: PNG, 0 = none, 1 = object, 2 = background", type="filepath")
+        outputs = gr.JSON(label="report"), gr.File(label="label PNG"), gr.File(label="overlay PNG")
+        for m in methods().values():
+            schemas = m.params.model_json_schema()["properties"]
+            fields = {name: control(name, schema, name) for name, schema in schemas.items()}
+            inputs = [photo] + [scribbles] * m.needs_scribbles + list(fields.values())
+            gr.Button(m.name).click(
+                endpoint(workshop, m, list(fields)), inputs, outputs, api_name=m.name, api_description=m.summary,
+                concurrency_id=ENGINE,
+            )  # fmt: skip
+
+
+def endpoint(workshop: Workshop, m: Method, fields: list[str]) -> Callable:
+    """A function whose parameters are the photo, the scribbles if needed, and the method's own, by name."""
+
+    def call(*values: Any, request: gr.Request = None):
+        given = dict(zip(names, values, strict=True))
+        photo = read_photo(given.pop("photo"))
+        if m.needs_scribbles:
+            given["scribbles"] = read_scribbles(given.pop("scribbles"))
+        try:
+            is_cancelled = workshop.visits.begin(request)
+            result = workshop.engine.run(m.name, photo, is_cancelled=is_cancelled, keep_frames=False, **given)
+        except SegdemoError as error:
+            raise gr.Error(str(error), print_exception=False) from None
+        labels, overlay, _ = export_files(Result.of(m.title, "", photo, result))
+        return json.loads(json.dumps(report(result))), labels, overlay
+
+    names = ["photo"] + ["scribbles"] * m.needs_scribbles + fields
+    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    parameters = [inspect.Parameter(name, kind) for name in names]
+    parameters.append(inspect.Parameter("request", kind, default=None, annotation=gr.Request))
+    call.__signature__ = inspect.Signature(parameters)
+    call.__annotations__ = {"request": gr.Request}
+    return call
+
+
+def read_scribbles(path: str | None) -> np.ndarray | None:
+    if not path:
+        return None
+    try:
+        return np.asarray(Image.open(path))
+    except (UnidentifiedImageError, OSError):
+        raise gr.Error("The scribbles are not an image: send a PNG with 0 = none, 1 = object, 2 = background.") from None

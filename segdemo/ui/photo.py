@@ -1,0 +1,68 @@
+"""The photo that all tabs share: upload, paste, webcam or example, with working size and seed."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import gradio as gr
+from PIL import Image
+
+from ..examples import examples
+from ..method import Params
+from .controls import control
+
+
+@dataclass
+class PhotoPanel:
+    """``path`` holds the file of the chosen photo; ``working_size`` and ``seed`` go to every run."""
+
+    path: gr.Image
+    gallery: gr.Gallery
+    working_size: gr.Slider
+    seed: gr.Slider
+
+    @property
+    def shared(self) -> list:
+        return [self.path, self.working_size, self.seed]
+
+
+def _example_files() -> list[tuple[str, str]]:
+    """(path, title) of each example as a PNG of its own, so that choosing one is like uploading it."""
+    folder = Path(tempfile.mkdtemp(prefix="segdemo-examples-"))
+    files = []
+    for example in examples():
+        path = folder / f"{example.name}.png"
+        Image.fromarray(example.load()).save(path)
+        files.append((str(path), example.title))
+    return files
+
+
+def photo_panel() -> PhotoPanel:
+    schemas = Params.model_json_schema()["properties"]
+    files = _example_files()
+    with gr.Row(elem_classes="photo-row", equal_height=True):
+        with gr.Column(scale=5, min_width=300):
+            path = gr.Image(
+                label="Photo", type="filepath", image_mode=None, sources=["upload", "clipboard", "webcam"], height=250,
+                elem_id="photo", buttons=["fullscreen"],
+            )  # fmt: skip
+            # Gradio would open the file itself and fail with a bare traceback; the project's own door explains.
+            path.preprocess = lambda payload: payload.path if payload else None
+        with gr.Column(scale=4, min_width=300):
+            gallery = gr.Gallery(
+                files, label="Or choose an example", columns=4, height=250, object_fit="cover", allow_preview=False,
+                elem_id="examples", interactive=False,
+            )  # fmt: skip
+        with gr.Column(scale=2, min_width=220):
+            working_size = control("working_size", schemas["working_size"] | {"minimum": 128, "maximum": 2048}, "working size")
+            seed = control("seed", {"type": "integer", "minimum": 0, "maximum": 99, "default": 0} | {
+                "description": schemas["seed"]["description"]}, "seed")  # fmt: skip
+    panel = PhotoPanel(path, gallery, working_size, seed)
+
+    def choose(event: gr.SelectData) -> str:
+        return files[event.index][0]
+
+    gallery.select(choose, None, path, api_visibility="private", show_progress="hidden")
+    return panel

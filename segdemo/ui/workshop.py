@@ -1,0 +1,134 @@
+"""What happens between a button and a viewer: run, report progress, stop, explain, remember, export."""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import numpy as np
+
+from ..engine import Engine
+from ..errors import Cancelled, SegdemoError
+from ..export import label_png, overlay_png, report
+from ..image import content_key, fit, load_image
+from ..method import get_method
+from ..segmentation import Segmentation, resize_nearest
+from .viewer import error_value, viewer_value
+
+log = logging.getLogger("segdemo")
+STORED_SIZE = 1600
+"""Long side at which a pinned photo is kept."""
+
+
+class Visits:
+    """Which visitor's run is to stop. A visitor has one token at a time; a new run gets a new one."""
+
+    def __init__(self) -> None:
+        self._tokens: dict[str, threading.Event] = {}
+
+    def begin(self, request: gr.Request | None) -> Callable[[], bool]:
+        """A fresh token for this visitor; the function returned says whether to stop."""
+        token = threading.Event()
+        if request is not None:
+            self._tokens[request.session_hash] = token
+        return token.is_set
+
+    def stop(self, request: gr.Request) -> None:
+        """Stop the visitor's run; also called when the page is closed."""
+        token = self._tokens.pop(request.session_hash, None)
+        if token is not None:
+            token.set()
+
+
+@dataclass
+class Result:
+    """One result on the page: the photo at a bounded size, the segmentation without its heavy parts."""
+
+    key: str
+    title: str
+    subtitle: str
+    photo: np.ndarray
+    segmentation: Segmentation
+
+    @classmethod
+    def of(cls, title: str, subtitle: str, photo: np.ndarray, segmentation: Segmentation) -> Result:
+        top = len(segmentation.names)
+        labels = segmentation.labels.astype(np.uint8 if top <= 256 else np.uint16 if top <= 65536 else np.int32)
+        slim = replace(segmentation, labels=labels, working_scores=None, frames=[], energy=[], pictures=[])
+        return cls(content_key(photo), title, subtitle, photo, slim)
+
+    def shown(self, size: int = STORED_SIZE) -> tuple[np.ndarray, Segmentation]:
+        """Photo and segmentation at a size fit for a screen."""
+        photo = fit(self.photo, size)
+        labels = resize_nearest(self.segmentation.labels, photo.shape[:2])
+        return photo, replace(self.segmentation, labels=labels)
+
+
+class Workshop:
+    """The engine as the page uses it."""
+
+    def __init__(self, engine: Engine):
+        self.engine, self.visits = engine, Visits()
+
+    def run(
+        self, method: str, photo: np.ndarray, progress: Callable | None, is_cancelled: Callable[[], bool] | None,
+        span: tuple[float, float] = (0.0, 1.0), **params: Any,
+    ) -> tuple[dict, Result | None]:  # fmt: skip
+        """Run a method; returns the viewer's value and the result, or an error value and None.
+
+        ``span`` is the part of the progress bar that belongs to this run. ``Cancelled`` passes through.
+        """
+        title = get_method(method).title
+
+        def on_step(fraction: float, text: str) -> None:
+            if progress is not None:
+                progress(span[0] + fraction * (span[1] - span[0]), desc=f"{title}: {text}")
+
+        start = time.perf_counter()
+        try:
+            segmentation = self.engine.run(method, photo, on_step=on_step, is_cancelled=is_cancelled, **params)
+        except Cancelled:
+            raise
+        except SegdemoError as error:
+            return error_value(str(error)), None
+        except Exception:
+            log.exception("%s failed", method)
+            return error_value(f"{title} failed unexpectedly; the details are in the server's log. Other methods still run."), None
+        title += " + CRF" if params.get("crf") else ""
+        subtitle = f"{time.perf_counter() - start:.2f} s on {segmentation.device}"
+        if "parameters" in segmentation.facts:
+            subtitle += f", {segmentation.facts['parameters'] / 1e6:.1f} M parameters"
+        return viewer_value(photo, segmentation, title, subtitle), Result.of(title, subtitle, photo, segmentation)
+
+
+def read_photo(path: str | None) -> np.ndarray:
+    """The photo a visitor gave; a ``gr.Error`` that says what to do if there is none or it is unusable."""
+    if not path:
+        raise gr.Error("Choose a photo first: upload one, paste one, take one, or click an example.", title="No photo yet")
+    try:
+        return load_image(path)
+    except SegdemoError as error:
+        raise gr.Error(str(error), title="This photo cannot be used") from None
+
+
+def export_files(result: Result) -> list[str]:
+    """Label PNG, overlay PNG and JSON report in a folder of their own; returns the paths."""
+    import json
+
+    folder = Path(tempfile.mkdtemp(prefix="segdemo-"))
+    stem = result.title.lower().replace(" + ", "-").replace(" ", "-").replace("/", "-")
+    files = {
+        f"{stem}-labels.png": label_png(result.segmentation),
+        f"{stem}-overlay.png": overlay_png(result.photo, result.segmentation),
+        f"{stem}-report.json": (json.dumps(report(result.segmentation), indent=1) + "\n").encode(),
+    }
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
+    return [str(folder / name) for name in files]

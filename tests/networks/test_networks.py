@@ -1,0 +1,203 @@
+"""The networks: shapes, strides, shared weights, exact batch-norm folding, and what damaged weights do."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from segdemo import Engine
+from segdemo.errors import UnavailableError
+from segdemo.networks import checkpoints
+from segdemo.networks.backbones import STAGES, EfficientNetLite0, fold_batch_norm, load_imagenet
+from segdemo.networks.inference import architectures, build_network, input_shape, predict
+
+PHOTO = np.random.default_rng(0).integers(0, 256, (60, 90, 3), dtype=np.uint8)
+
+
+@pytest.mark.parametrize("name", architectures())
+def test_scores_have_a_whole_stride(name):
+    network = build_network(name).eval()
+    with torch.no_grad():
+        scores = network(torch.randn(2, 3, 64, 96))
+    assert scores.shape[:2] == (2, 21)
+    assert 64 % scores.shape[2] == 0 and 64 // scores.shape[2] == 96 // scores.shape[3]
+
+
+@pytest.mark.parametrize("name", architectures())
+def test_every_parameter_learns(name):
+    torch.manual_seed(0)
+    network = build_network(name).train()
+    network(torch.randn(2, 3, 64, 64)).square().mean().backward()
+    dead = [key for key, p in network.named_parameters() if p.grad is None or not torch.isfinite(p.grad).all()]
+    assert dead == []
+
+
+@pytest.mark.parametrize("name", architectures())
+def test_folding_batch_norm_is_exact(name):
+    torch.manual_seed(0)
+    network = build_network(name)
+    for module in network.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.running_mean.normal_(0, 0.1), module.running_var.uniform_(0.5, 2)
+    network.eval()
+    x = torch.randn(1, 3, 64, 64)
+    with torch.no_grad():
+        expected = network(x)
+        scores = fold_batch_norm(network)(x)
+    assert not any(isinstance(m, torch.nn.BatchNorm2d) for m in network.modules())
+    torch.testing.assert_close(scores, expected, atol=1e-4, rtol=1e-3)
+
+
+def test_fcn_refines_coarse_scores_by_adding_finer_ones():
+    torch.manual_seed(0)
+    finest = build_network("fcn-8s").eval()
+    x = torch.randn(1, 3, 64, 64)
+    with torch.no_grad():
+        s32, s16, s8 = finest.all_scores(x)
+        assert [s.shape[-1] for s in (s32, s16, s8)] == [2, 4, 8]
+        for name, expected in (("fcn-32s", s32), ("fcn-16s", s16)):
+            coarse = build_network(name).eval()
+            state = finest.state_dict()
+            coarse.load_state_dict({key: state[key] for key in coarse.state_dict()})
+            torch.testing.assert_close(coarse(x), expected)
+        for head in (finest.score16, finest.score8):  # without the skips 8s is 32s enlarged
+            torch.nn.init.zeros_(head.weight), torch.nn.init.zeros_(head.bias)
+        enlarged = torch.nn.functional.interpolate(s32, scale_factor=2, mode="bilinear")
+        enlarged = torch.nn.functional.interpolate(enlarged, scale_factor=2, mode="bilinear")
+        torch.testing.assert_close(finest(x), enlarged)
+
+
+@pytest.mark.parametrize("output_stride", [8, 16, 32])
+def test_atrous_trunk_keeps_weights_and_field(output_stride):
+    """With dilation instead of stride the same weights give, at every second place, the same features."""
+    torch.manual_seed(0)
+    dense, sparse = EfficientNetLite0(output_stride).eval(), EfficientNetLite0(32).eval()
+    sparse.load_state_dict(dense.state_dict())
+    with torch.no_grad():
+        features = dense(torch.randn(1, 3, 128, 128))
+    assert [f.shape[-1] for f in features] == [32, 16, 128 // min(16, output_stride), 128 // output_stride]
+    assert [f.shape[1] for f in features] == list(EfficientNetLite0.channels)
+    with pytest.raises(ValueError, match="output_stride"):
+        EfficientNetLite0(7)
+
+
+def test_atrous_convolution_reads_the_same_pixels():
+    """A dilated kernel on the fine grid equals the plain kernel on the grid's even places (Chen et al. 2017, fig. 2)."""
+    torch.manual_seed(0)
+    kernel, x = torch.randn(1, 1, 3, 3), torch.randn(1, 1, 16, 16)
+    fine = torch.nn.functional.conv2d(x, kernel, padding=2, dilation=2)
+    coarse = torch.nn.functional.conv2d(x[:, :, ::2, ::2], kernel, padding=1)
+    torch.testing.assert_close(fine[:, :, ::2, ::2], coarse)
+
+
+def test_imagenet_weights_are_matched_by_position_and_shape():
+    torch.manual_seed(0)
+    source, target = EfficientNetLite0(), EfficientNetLite0()
+    names, values = list(source.state_dict()), list(source.state_dict().values())
+    stem = ["_conv_stem.weight"] + [f"_bn0.{key.rpartition('.')[2]}" for key in names[1:6]]
+    foreign = dict(zip(stem + [f"_blocks.{i}" for i in range(len(values) - 6)], values, strict=True))
+    load_imagenet(target, foreign | {"_fc.weight": torch.zeros(3)})
+    for a, b in zip(values, target.state_dict().values(), strict=True):
+        torch.testing.assert_close(a, b)
+    with pytest.raises(ValueError, match="do not fit"):
+        load_imagenet(target, dict(list(foreign.items())[:-1]))
+    with pytest.raises(ValueError, match="does not fit"):
+        load_imagenet(target, foreign | {"_conv_stem.weight": torch.zeros(1)})
+    assert sum(row[-1] for row in STAGES) == 16
+
+
+@pytest.mark.parametrize("size", [(500, 375), (2, 2), (3, 900), (768, 768)], ids=str)
+def test_input_shape(size):
+    shape = input_shape(*size, 448, 32)
+    assert all(side % 32 == 0 and side >= 32 for side in shape)
+    assert max(shape) == 448
+
+
+def test_predict_gives_probabilities():
+    torch.manual_seed(0)
+    scores = predict(build_network("segformer-b0").eval(), PHOTO, 64, torch.device("cpu"), torch.float32)
+    assert scores.shape == (21, 60, 90) and scores.dtype == np.float32
+    np.testing.assert_allclose(scores.sum(0), 1, atol=1e-5)
+
+
+class TestWeights:
+    @pytest.fixture
+    def folder(self, tmp_path, monkeypatch):
+        """A weights folder that holds random weights of fcn-32s, for as long as the test runs."""
+        torch.manual_seed(0)
+        monkeypatch.setattr(checkpoints, "FOLDER", tmp_path)
+        checkpoints.save_weights(build_network("fcn-8s"), tmp_path / "fcn.safetensors")
+        card = {"name": "fcn-32s", "file": "fcn.safetensors", "input_size": 64, "scores": {"miou7": 0.5}}
+        (tmp_path / "fcn-32s.json").write_text(json.dumps(card))
+        return tmp_path
+
+    def test_a_finer_networks_file_serves_the_coarser(self, folder):
+        result = Engine("cpu").run("fcn-32s", PHOTO)
+        assert result.facts["mIoU-7 on VOC val"] == 0.5
+
+    def test_half_precision_round_trip(self, folder):
+        stored = load_file(folder / "fcn.safetensors")
+        assert {v.dtype for v in stored.values()} == {torch.float16, torch.int64}
+        network = build_network("fcn-32s")
+        checkpoints.load_weights(network, "fcn-32s")
+        assert network.score32.weight.dtype == torch.float32
+        torch.testing.assert_close(network.score32.weight, stored["score32.weight"].float())
+
+    def test_missing_file(self, folder):
+        (folder / "fcn.safetensors").unlink()
+        self.refuses("missing")
+
+    def test_missing_card(self, folder):
+        (folder / "fcn-32s.json").unlink()
+        self.refuses("no trained weights")
+
+    def test_damaged_card(self, folder):
+        (folder / "fcn-32s.json").write_text("{")
+        self.refuses("damaged")
+
+    def test_card_of_another_network(self, folder):
+        (folder / "fcn-32s.json").write_text('{"name": "unet", "file": "fcn.safetensors"}')
+        self.refuses("something else")
+
+    def test_damaged_file_is_explained_and_the_others_run(self, folder):
+        (folder / "fcn.safetensors").write_bytes((folder / "fcn.safetensors").read_bytes()[:1000])
+        engine = Engine("cpu")
+        with pytest.raises(UnavailableError, match="damaged"):
+            engine.run("fcn-32s", PHOTO)
+        assert engine.run("kmeans", PHOTO).labels.shape == PHOTO.shape[:2]
+
+    def test_weights_that_do_not_fit(self, folder):
+        checkpoints.save_weights(build_network("segformer-b0"), folder / "fcn.safetensors")
+        with pytest.raises(UnavailableError, match="another version"):
+            Engine("cpu").run("fcn-32s", PHOTO)
+
+    @staticmethod
+    def refuses(words):
+        assert words in checkpoints.unavailable("fcn-32s")
+        with pytest.raises(UnavailableError, match=words):
+            Engine("cpu").run("fcn-32s", PHOTO)
+
+
+SHIPPED = [name for name in architectures() if not checkpoints.unavailable(name)]
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_shipped_card(name):
+    card = checkpoints.read_card(name)
+    assert card["parameters"] == sum(p.numel() for p in build_network(name).parameters())
+    assert {"architecture", "data", "recipe", "seed", "licence", "training"} <= set(card)
+    for scores in (card["scores"], card["scores_with_crf"]):
+        assert len(scores["iou"]) == len(scores["support"]) == 21
+        assert 0 < scores["miou7"] < 1 and scores["photos"] > 200
+    assert (checkpoints.FOLDER / card["file"]).stat().st_size < 16 * 2**20
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_shipped_network_knows_a_cat(name):
+    import skimage.data
+
+    result = Engine("cpu").run(name, skimage.data.chelsea())
+    assert result.names[int(result.shares[1:].argmax()) + 1] == "cat"
+    assert result.shares[8] > 0.3

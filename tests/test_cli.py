@@ -1,0 +1,114 @@
+"""The command line, called in this process."""
+
+import json
+
+import numpy as np
+import pytest
+import skimage.data
+from PIL import Image
+
+from segdemo import methods
+from segdemo.__main__ import main
+
+READY = [name for name, m in methods().items() if not m.unavailable()]
+
+
+@pytest.fixture
+def photo(tmp_path):
+    path = tmp_path / "cat.jpg"
+    Image.fromarray(skimage.data.chelsea()[:150, :200]).save(path)
+    return path
+
+
+@pytest.fixture
+def scribbles(tmp_path):
+    seeds = np.zeros((150, 200), np.uint8)
+    seeds[70:80, 60:140], seeds[:6] = 1, 2
+    path = tmp_path / "scribbles.png"
+    Image.fromarray(seeds).save(path)
+    return path
+
+
+def test_methods_lists_every_method_and_parameter(capsys):
+    assert main(["methods"]) == 0
+    text = capsys.readouterr().out
+    for name, m in methods().items():
+        assert name in text
+        assert all(f"--{field.replace('_', '-')}" in text for field in m.params.model_fields)
+
+
+@pytest.mark.parametrize("name", READY)
+def test_segment_writes_what_was_asked_for(name, photo, scribbles, tmp_path, capsys):
+    mask, overlay, report = (tmp_path / file for file in ("mask.png", "overlay.png", "report.json"))
+    arguments = ["segment", str(photo), "--method", name, "-o", str(mask), "--overlay", str(overlay), "--json", str(report)]
+    if methods()[name].needs_scribbles:
+        arguments += ["--scribbles", str(scribbles)]
+    assert main([*arguments, "--device", "cpu", "--seed", "3"]) == 0
+    assert Image.open(mask).size == Image.open(overlay).size == (200, 150)
+    written = json.loads(report.read_text())
+    assert written["method"] == name and written["seed"] == 3
+    assert sum(entry["share"] for entry in written["classes"]) == pytest.approx(1, abs=1e-3)
+    assert "%" in capsys.readouterr().out
+
+
+def test_parameters_reach_the_method(photo, tmp_path):
+    report = tmp_path / "report.json"
+    assert main(["segment", str(photo), "--method", "kmeans", "--clusters", "3", "--colour-space=RGB", "--json", str(report)]) == 0
+    parameters = json.loads(report.read_text())["parameters"]
+    assert parameters["clusters"] == 3 and parameters["colour_space"] == "RGB"
+
+
+@pytest.mark.parametrize(
+    "arguments, words",
+    [
+        (["--method", "magic"], "no method is called"),
+        (["--method", "kmeans", "--clusters", "99"], "clusters"),
+        (["--method", "kmeans", "--nonsense", "1"], "not understood"),
+        (["--method", "graphcut"], "scribbles"),
+        (["--method", "kmeans", "--device", "toaster"], "no device"),
+    ],
+)  # fmt: skip
+def test_mistakes_are_explained_in_one_line(arguments, words, photo, capsys):
+    assert main(["segment", str(photo), *arguments]) == 2
+    error = capsys.readouterr().err
+    assert words in error and error.count("\n") == 1 and error.startswith("segdemo:")
+
+
+def test_missing_photo(capsys, tmp_path):
+    assert main(["segment", str(tmp_path / "none.jpg"), "--method", "kmeans"]) == 2
+    assert "none.jpg" in capsys.readouterr().err
+
+
+def test_weights_prints_a_row_per_network(capsys):
+    assert main(["weights"]) == 0
+    table = capsys.readouterr().out
+    assert all(f"| {name} |" in table for name, m in methods().items() if m.family == "networks")
+
+
+def voc_folder(root):
+    """One photo, a cat over its whole lower half."""
+    for sub in ("JPEGImages", "SegmentationClass", "ImageSets"):
+        (root / sub).mkdir()
+    Image.fromarray(skimage.data.chelsea()[:150, :200]).save(root / "JPEGImages" / "cat.jpg")
+    mask = np.zeros((150, 200), np.uint8)
+    mask[75:] = 8
+    Image.fromarray(mask).save(root / "SegmentationClass" / "cat.png")
+    (root / "ImageSets" / "val.txt").write_text("cat\n")
+
+
+@pytest.mark.skipif(not [n for n in READY if methods()[n].family == "networks"], reason="no trained network here")
+def test_evaluate(tmp_path, capsys):
+    voc_folder(tmp_path)
+    name = next(n for n in READY if methods()[n].family == "networks")
+    scores = tmp_path / "scores.json"
+    assert main(["evaluate", "--method", name, "--data", str(tmp_path), "--json", str(scores), "--device", "cpu"]) == 0
+    written = json.loads(scores.read_text())
+    assert written["support"][8] == 75 * 200 and written["photos"] == 1 and 0.2 < written["iou"][8] <= 1
+    assert "mIoU-7" in capsys.readouterr().out
+
+
+def test_evaluate_explains_mistakes(tmp_path, capsys):
+    assert main(["evaluate", "--method", "kmeans", "--data", str(tmp_path)]) == 2
+    assert "takes a network" in capsys.readouterr().err
+    assert main(["evaluate", "--method", "fcn-8s", "--data", str(tmp_path)]) == 2
+    assert "no split" in capsys.readouterr().err

@@ -1,0 +1,160 @@
+"""The engine: devices, budgets, fallback, waiting in line."""
+
+import threading
+
+import numpy as np
+import pytest
+import torch
+
+from segdemo import Engine
+from segdemo.engine import LeastRecentlyUsed, choose_device
+from segdemo.errors import Cancelled, ImageError, ParameterError, SegdemoError
+from segdemo.method import Params, Run, _registry, method
+from segdemo.segmentation import Segmentation, enlarge_labels, resize_nearest
+
+PHOTO = np.random.default_rng(0).integers(0, 256, (30, 40, 3), dtype=np.uint8)
+
+
+@pytest.fixture
+def registered():
+    """Register a method for one test: ``registered(function)`` returns its name."""
+
+    def register(function):
+        method("trial", family="clustering", title="Trial", params=Params)(function)
+        return "trial"
+
+    yield register
+    _registry.pop("trial", None)
+
+
+def blank(image, params, run):
+    """A result without content."""
+    return Segmentation(np.zeros(image.shape[:2], np.int32), ["all"], np.zeros((1, 3), np.uint8))
+
+
+def test_choose_device(monkeypatch):
+    monkeypatch.delenv("SEGDEMO_DEVICE", raising=False)
+    assert choose_device("cpu") == torch.device("cpu")
+    assert choose_device("auto").type in ("cpu", "cuda", "mps")
+    monkeypatch.setenv("SEGDEMO_DEVICE", "cpu")
+    assert choose_device("auto") == torch.device("cpu")
+    with pytest.raises(ParameterError, match="no device"):
+        choose_device("toaster")
+    with pytest.raises(ParameterError, match="not available"):
+        choose_device("cuda:77")
+
+
+def test_least_recently_used_goes_first():
+    store, built = LeastRecentlyUsed(300), []
+
+    def get(key, size=100):
+        return store.get(key, lambda: built.append(key) or np.zeros(size, np.uint8))
+
+    get("a"), get("b"), get("c"), get("a"), get("d")
+    assert "b" not in store and "a" in store and store.used == 300
+    assert get("a") is get("a") and built == ["a", "b", "c", "d"]
+    get("huge", 301)
+    assert "huge" not in store and len(store) == 3
+
+
+def test_only_the_photo_and_its_size_share_a_cache(registered):
+    built = []
+
+    def function(image, params, run):
+        """Counts how often its features are built."""
+        run.cached("features", lambda: built.append(1) or np.zeros(3))
+        return blank(image, params, run)
+
+    engine, name = Engine("cpu"), registered(function)
+    engine.run(name, PHOTO)
+    engine.run(name, PHOTO.copy(), seed=3)
+    assert len(built) == 1
+    engine.run(name, PHOTO[::-1])
+    assert len(built) == 2
+
+
+def test_gpu_memory_falls_back_to_the_cpu(registered):
+    def function(image, params, run):
+        """Needs more memory than any GPU has."""
+        if run.device.type != "cpu":
+            raise torch.OutOfMemoryError("too much")
+        return blank(image, params, run)
+
+    engine, name = Engine("cpu"), registered(function)
+    engine.device = torch.device("meta")  # stands for a GPU that is too small
+    result = engine.run(name, PHOTO)
+    assert result.device == "cpu" and "ran on the CPU" in result.notices[0]
+
+
+def test_memory_of_the_cpu_is_explained(registered):
+    def function(image, params, run):
+        """Needs more memory than there is."""
+        raise MemoryError
+
+    with pytest.raises(SegdemoError, match="lower the working size"):
+        Engine("cpu").run(registered(function), PHOTO)
+
+
+def test_a_failed_run_leaves_the_engine_usable(registered):
+    def function(image, params, run):
+        """Breaks when the seed is 1."""
+        if params.seed == 1:
+            raise ValueError("defect")
+        return blank(image, params, run)
+
+    engine, name = Engine("cpu"), registered(function)
+    with pytest.raises(ValueError, match="defect"):
+        engine.run(name, PHOTO, seed=1)
+    assert engine.run(name, PHOTO).method == name
+
+
+def test_visitors_wait_in_line_and_may_give_up(registered):
+    inside, release = threading.Event(), threading.Event()
+
+    def function(image, params, run):
+        """Holds the engine until told."""
+        if params.seed == 0:
+            inside.set()
+            assert release.wait(10)
+        return blank(image, params, run)
+
+    engine, name = Engine("cpu"), registered(function)
+    first = threading.Thread(target=engine.run, args=(name, PHOTO))
+    first.start()
+    assert inside.wait(10)
+    texts = []
+    with pytest.raises(Cancelled):
+        engine.run(name, PHOTO, seed=1, on_step=lambda _, text: texts.append(text), is_cancelled=lambda: len(texts) > 0)
+    assert "waiting" in texts[0]
+    release.set()
+    first.join(10)
+    assert engine.run(name, PHOTO, seed=1).seed == 1
+
+
+def test_bad_requests_are_explained():
+    engine = Engine("cpu")
+    with pytest.raises(ParameterError, match="no method is called"):
+        engine.run("magic", PHOTO)
+    with pytest.raises(ImageError):
+        engine.run("kmeans", b"this is no image")
+
+
+def test_report_of_a_run():
+    result = Engine("cpu").run("kmeans", PHOTO, clusters=3, seed=5)
+    assert (result.method, result.seed, result.params["clusters"], result.device) == ("kmeans", 5, 3, "cpu")
+
+
+def test_run_without_engine_offers_no_network():
+    with pytest.raises(SegdemoError, match="Engine.run"):
+        Run().network("fcn-8s")
+
+
+def test_enlarged_labels_keep_areas_and_range():
+    labels = np.zeros((20, 30), np.int32)
+    labels[5:15, 10:20] = 2
+    large = enlarge_labels(labels, (200, 300), 3)
+    assert set(np.unique(large)) == {0, 2}
+    assert (large == 2).mean() == pytest.approx((labels == 2).mean(), rel=0.03)
+    np.testing.assert_array_equal(large[5::10, 5::10], labels)
+    many = np.arange(600, dtype=np.int32).reshape(20, 30)
+    np.testing.assert_array_equal(resize_nearest(enlarge_labels(many, (40, 60), 600), (20, 30)), many)
