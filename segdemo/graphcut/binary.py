@@ -1,0 +1,178 @@
+"""Interactive graph cut: object and background from scribbles, by one exact minimum cut.
+
+Reference: Boykov & Jolly, Interactive graph cuts for optimal boundary and region segmentation
+of objects in N-D images, ICCV 2001. The larger the smoothness, the shorter the outline; the
+replay shows this from lambda = 0, where each pixel decides for itself, up to the chosen lambda.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Literal
+
+import cv2
+import numpy as np
+from pydantic import Field
+
+from ..labels import BINARY
+from ..method import Params, Run, method, require_scribbles
+from ..segmentation import Picture, Segmentation, heatmap
+from .energy import (
+    SCALE, STEPS, cut_pairs, data_costs, estimate_sigma, evaluate, neighbour_sums, pair_slices, pairwise_weights, squared_contrasts,
+)  # fmt: skip
+from .likelihood import colour_log_likelihoods, lab_colours, nearness_log_prior, posterior_costs
+from .maxflow import grid_maxflow
+from .scribbles import check_scribbles
+
+BACKGROUND, OBJECT = 0, 1
+REPLAY = (0, 1 / 27, 1 / 9, 1 / 3, 1)
+"""The parts of lambda at which the replay shows the cut."""
+
+
+class GraphCutParams(Params):
+    smoothness: float = Field(40.0, ge=0, le=1000, description="lambda: cost of cutting between two pixels of one colour, in nats")
+    sigma: float = Field(0.0, ge=0, le=200, description="colour difference that counts as an edge, in Lab units; 0 = the photo's own")
+    neighbours: Literal[4, 8] = Field(8, description="neighbours of a pixel: 4, or 8 with the diagonals")
+    likelihood: Literal["mixture", "histogram"] = Field("mixture", description="model of the scribbled colours")
+    components: int = Field(5, ge=1, le=16, description="Gaussians per mixture")
+    colour_weight: float = Field(1.0, ge=0, le=10, description="how much the colour likelihoods count")
+    nearness_weight: float = Field(2.5, ge=0, le=10, description="how much the nearer stroke is favoured; 0 = colour alone")
+    connected: bool = Field(True, description="keep only parts of the object that an object stroke touches")
+
+
+@method("graphcut", family="graphcut", title="Graph cut", params=GraphCutParams, needs_scribbles=True)
+def graphcut(image: np.ndarray, params: GraphCutParams, run: Run) -> Segmentation:
+    """Minimum cut between object and background strokes: colour likelihoods plus contrast-sensitive smoothness, solved exactly.
+
+    Boykov & Jolly, ICCV 2001. ``run.scribbles`` is (h, w): 1 = object, 2 = background.
+    """
+    seeds = binary_seeds(run, image.shape[:2])
+    run.step(0.0, "learning the colours of the strokes")
+    with run.time("likelihood"):
+        scores = log_scores(image, seeds, params, run)
+        costs = posterior_costs(scores)  # (2, h, w) nats
+    with run.time("edges"):
+        contrasts, sigma = photo_contrasts(image, params.neighbours, run)
+        sigma = params.sigma or sigma
+        weights = pairwise_weights(contrasts, params.smoothness, sigma)
+        data = data_costs(costs, seeds, weights)
+    with run.time("maximum flow"):
+        labels, flow = solve(data, weights, run)
+    removed = np.zeros(labels.shape, bool)
+    if params.connected:
+        removed = islands(labels, seeds == OBJECT + 1, params.neighbours)
+        labels[removed] = BACKGROUND
+        if removed.any():
+            caption = "parts without an object stroke removed"
+            run.frame(caption, labels=labels.copy(), energy=sum(evaluate(labels, data, weights)[:2]) / SCALE)
+    facts = energy_facts(labels, data, weights, flow) | {
+        "pixels in parts removed": int(removed.sum()), "lambda": params.smoothness, "sigma (Lab units)": round(sigma, 3),
+    }  # fmt: skip
+    return Segmentation(
+        labels=labels, names=list(BINARY.names), palette=BINARY.palette, energy_name="energy (nats)",
+        pictures=[*cost_pictures(costs), cut_picture(labels, weights)], facts=facts,
+    )  # fmt: skip
+
+
+def binary_seeds(run: Run, size: tuple[int, int]) -> np.ndarray:
+    """The scribbles as (h, w) uint8 seeds: 0 = none, else 1 + the label (background 1, object 2)."""
+    scribbles = check_scribbles(require_scribbles(run), size, labels=2)
+    return np.array([0, OBJECT + 1, BACKGROUND + 1], np.uint8)[scribbles]
+
+
+def log_scores(image: np.ndarray, seeds: np.ndarray, params: GraphCutParams, run: Run) -> np.ndarray:
+    """ln(likelihood x prior) of background and object, (2, h, w) float32, up to a constant per pixel."""
+    colours = run.cached("graphcut Lab", lambda: lab_colours(image))
+    scores = nearness_log_prior(seeds, 2, params.nearness_weight)
+    if params.colour_weight > 0:
+        logs = colour_log_likelihoods(colours, seeds, 2, params.likelihood, params.components, run.rng)
+        scores += params.colour_weight * logs
+    return scores
+
+
+def photo_contrasts(image: np.ndarray, neighbours: int, run: Run) -> tuple[list[np.ndarray], float]:
+    """Squared contrasts between neighbours and their root mean square; kept for the next run on this photo."""
+    contrasts = run.cached(
+        ("graphcut contrasts", neighbours),
+        lambda: squared_contrasts(run.cached("graphcut Lab", lambda: lab_colours(image)), neighbours),
+    )
+    return contrasts, estimate_sigma(contrasts)
+
+
+def solve(data: np.ndarray, weights: list[np.ndarray], run: Run) -> tuple[np.ndarray, int]:
+    """The labels (h, w) uint8 of least energy and the value of the flow, with a frame for each lambda of the replay.
+
+    All frames are measured by the energy at the chosen lambda, of which the last one is the minimum.
+    """
+    parts = REPLAY if run.keep_frames else REPLAY[-1:]
+    for i, part in enumerate(parts):
+        text = "maximum flow" if part == 1 else f"maximum flow at {part:.1%} of lambda"
+        scaled = [np.round(part * w).astype(np.int64) for w in weights]
+        flow, labels = minimum_cut(data, scaled, stepper(run, 0.2 + 0.8 * i / len(parts), text))
+        energy = sum(evaluate(labels, data, weights)[:2]) / SCALE
+        caption = "each pixel for itself (lambda = 0)" if part == 0 else f"minimum cut at {part:.0%} of lambda: energy {energy:.1f}"
+        run.frame(caption, labels=labels.copy(), energy=energy)
+    return labels, flow
+
+
+def minimum_cut(data: np.ndarray, weights: list[np.ndarray], on_pass: Callable[[int], None]) -> tuple[int, np.ndarray]:
+    """Flow and (h, w) uint8 labels of the minimum cut; the source side is the object."""
+    flow, inside = grid_maxflow(data[BACKGROUND], data[OBJECT], *weights, on_pass=on_pass)
+    return flow, inside.astype(np.uint8)
+
+
+def stepper(run: Run, fraction: float, text: str) -> Callable[[int], None]:
+    """A callback for the max-flow that reports to ``run``, and so can be cancelled, ten times a second."""
+    due = 0.0
+
+    def on_pass(flow: int) -> None:
+        nonlocal due
+        if time.perf_counter() >= due:
+            run.step(fraction, text)
+            due = time.perf_counter() + 0.1
+
+    return on_pass
+
+
+def islands(labels: np.ndarray, strokes: np.ndarray, neighbours: int) -> np.ndarray:
+    """(h, w) bool: the object's connected parts that contain no stroke."""
+    _, parts = cv2.connectedComponents(labels, connectivity=neighbours)
+    return (labels == OBJECT) & ~np.isin(parts, np.unique(parts[strokes]))
+
+
+def energy_facts(labels: np.ndarray, data: np.ndarray, weights: list[np.ndarray], flow: int) -> dict:
+    """The numbers of one cut; energy = flow unless parts were removed after it."""
+    data_energy, smooth_energy, cut_edges = evaluate(labels, data, weights)
+    height, width = labels.shape
+    edges = sum((height - dy) * (width - abs(dx)) for dy, dx in STEPS[: len(weights)])
+    return {
+        "energy": (data_energy + smooth_energy) / SCALE,
+        "data energy": data_energy / SCALE,
+        "smoothness energy": smooth_energy / SCALE,
+        "maximum flow": flow / SCALE,
+        "cut edges": cut_edges,
+        "nodes": labels.size,
+        "edges": edges,
+    }
+
+
+def cost_pictures(costs: np.ndarray) -> list[Picture]:
+    """The data term: the probability of the object, and the cost of either label."""
+    high = float(np.percentile(costs, 99.5))
+    return [
+        Picture("Probability of the object", heatmap(np.exp(-costs[OBJECT]), 0, 1), "By colour and nearest stroke, pixel by pixel; yellow = object."),
+        Picture("Cost of the label object", heatmap(costs[OBJECT], 0, high), "D_p(object): the source-side pixels pay this. Yellow = expensive."),
+        Picture("Cost of the label background", heatmap(costs[BACKGROUND], 0, high), "D_p(background): the sink-side pixels pay this. Yellow = expensive."),
+    ]  # fmt: skip
+
+
+def cut_picture(labels: np.ndarray, weights: list[np.ndarray]) -> Picture:
+    """The smoothness term: how strongly each pixel is tied to its neighbours, with the cut drawn in."""
+    sums = neighbour_sums(weights)
+    picture = heatmap(sums, 0, max(float(sums.max()), 1.0))
+    for step in STEPS[:2]:
+        first, second = pair_slices(step)
+        cut = cut_pairs(labels, step)
+        picture[cut] = picture[second][cut[first]] = (255, 60, 60)  # both pixels of each cut edge
+    return Picture("Edges and the cut", picture, "Dark = weak ties between neighbours, cheap to cut; red = the minimum cut.")

@@ -1,0 +1,168 @@
+"""Colour likelihoods: how well a pixel's colour fits the strokes of each label.
+
+Two models of a label's colours are learned from the scribbled pixels: a mixture of
+Gaussians, or a smoothed histogram. Both work in CIE Lab, where the Euclidean distance
+between two colours is about the difference that people see (one unit is just visible).
+
+References:
+    Boykov & Jolly, Interactive graph cuts for optimal boundary and region segmentation of
+        objects in N-D images, ICCV 2001 (histograms of the seeds' intensities).
+    Blake, Rother, Brown, Perez & Torr, Interactive image segmentation using an adaptive GMMRF
+        model, ECCV 2004 (mixtures of Gaussians in colour).
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import cv2
+import numpy as np
+from scipy.ndimage import gaussian_filter
+
+NOISE = 2.0  # Lab units: the least spread of a colour, about that of camera noise and JPEG
+PRIOR_SPREAD, PRIOR_PIXELS = 10.0, 3.0  # a component's spread before it has seen a pixel, and what that is worth
+OUTLIERS = 0.05  # the share of pixels taken to have any colour at all
+GAMUT = 100.0 * 180.0 * 180.0  # about the volume of Lab that sRGB photos reach, for the density of outliers
+MOST_SAMPLES = 4000  # pixels per label that a model is learned from
+BIN = 6.0  # Lab units: the width of a histogram's bins
+ITERATIONS = 10
+
+
+def lab_colours(image: np.ndarray) -> np.ndarray:
+    """(h, w, 3) uint8 RGB to (h, w, 3) float32 CIE Lab: L in [0, 100], a and b about [-127, 127]."""
+    return cv2.cvtColor(image.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
+
+
+class Mixture:
+    """A mixture of K Gaussians with full covariances.
+
+    Attributes:
+        weights: (K,) float64, summing to 1.
+        means: (K, 3) float64.
+        covariances: (K, 3, 3) float64, never narrower than ``NOISE`` in any direction.
+    """
+
+    def __init__(self, colours: np.ndarray, memberships: np.ndarray):
+        """Fit to (n, 3) colours of which component k owns the share ``memberships[:, k]``, (n, K)."""
+        owned = memberships.sum(axis=0)  # (K,) pixels
+        self.weights = (owned + 1e-9) / (owned + 1e-9).sum()
+        centre = colours.mean(axis=0)
+        self.means = (memberships.T @ colours + 1e-6 * centre) / (owned + 1e-6)[:, None]
+        offsets = colours[None] - self.means[:, None]  # (K, n, 3)
+        scatter = np.einsum("nk,kni,knj->kij", memberships, offsets, offsets, optimize=True)
+        prior = PRIOR_PIXELS * PRIOR_SPREAD**2 * np.eye(3)
+        self.covariances = (scatter + prior) / (owned + PRIOR_PIXELS)[:, None, None] + NOISE**2 * np.eye(3)
+
+    def log_components(self, colours: np.ndarray) -> np.ndarray:
+        """ln(weight x density) of each component at (n, 3) colours, (n, K) float32."""
+        logs = np.empty((len(colours), len(self.weights)), np.float32)
+        for k, (weight, mean, covariance) in enumerate(zip(self.weights, self.means, self.covariances)):
+            whiten = np.linalg.inv(np.linalg.cholesky(covariance))  # W with W covariance W^T = 1
+            white = colours @ whiten.T.astype(colours.dtype) - (whiten @ mean).astype(colours.dtype)
+            constant = np.log(weight) + np.log(np.diag(whiten)).sum() - 1.5 * np.log(2 * np.pi)
+            logs[:, k] = constant - 0.5 * np.einsum("ni,ni->n", white, white)
+        return logs
+
+    def log_density(self, colours: np.ndarray) -> np.ndarray:
+        """ln density at (n, 3) colours, (n,) float32."""
+        logs = self.log_components(colours)
+        top = logs.max(axis=1)
+        return top + np.log(np.exp(logs - top[:, None]).sum(axis=1))
+
+
+def nearest_centres(colours: np.ndarray, components: int, rng: np.random.Generator) -> np.ndarray:
+    """k-means on (n, 3) colours, seeded by k-means++: (n,) the index of each colour's centre."""
+    centres = colours[rng.integers(len(colours), size=1)]
+    while len(centres) < min(components, len(colours)):
+        squared = ((colours[:, None] - centres) ** 2).sum(axis=2).min(axis=1)
+        if squared.sum() == 0:  # fewer different colours than components
+            break
+        centres = np.vstack([centres, colours[rng.choice(len(colours), p=squared / squared.sum())]])
+    for _ in range(ITERATIONS):
+        nearest = ((colours[:, None] - centres) ** 2).sum(axis=2).argmin(axis=1)
+        for k in np.unique(nearest):
+            centres[k] = colours[nearest == k].mean(axis=0)
+    return nearest
+
+
+def fit_mixture(colours: np.ndarray, components: int, rng: np.random.Generator) -> Mixture:
+    """Expectation maximization from a k-means start; (n, 3) colours, n >= 1."""
+    colours = sample(colours, rng).astype(np.float64)
+    nearest = nearest_centres(colours, components, rng)
+    mixture = Mixture(colours, np.eye(nearest.max() + 1)[nearest])
+    for _ in range(ITERATIONS):
+        logs = mixture.log_components(colours)
+        shares = np.exp(logs - logs.max(axis=1, keepdims=True))
+        mixture = Mixture(colours, shares / shares.sum(axis=1, keepdims=True))
+    return mixture
+
+
+class Histogram:
+    """A histogram of (n, 3) Lab colours, smoothed by a Gaussian of one bin, as a density."""
+
+    def __init__(self, colours: np.ndarray):
+        self.low = np.array([0.0, -128.0, -128.0], np.float32)
+        self.shape = tuple(int(np.ceil(extent / BIN)) + 1 for extent in (100, 256, 256))
+        counts = np.bincount(self._bins(colours), minlength=np.prod(self.shape)).reshape(self.shape)
+        smooth = gaussian_filter(counts.astype(np.float64), sigma=1.0, mode="nearest")
+        self.density = (smooth / smooth.sum() / BIN**3).ravel()
+
+    def _bins(self, colours: np.ndarray) -> np.ndarray:
+        cells = np.clip((colours - self.low) / BIN, 0, np.array(self.shape) - 1).astype(np.intp)
+        return np.ravel_multi_index(tuple(cells.T), self.shape)
+
+    def log_density(self, colours: np.ndarray) -> np.ndarray:
+        """ln density at (n, 3) colours, (n,) float64; -inf becomes -700."""
+        return np.log(np.maximum(self.density[self._bins(colours)], 1e-304))
+
+
+def sample(colours: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """At most ``MOST_SAMPLES`` of the (n, 3) colours, drawn without repetition."""
+    if len(colours) <= MOST_SAMPLES:
+        return colours
+    return colours[rng.choice(len(colours), MOST_SAMPLES, replace=False)]
+
+
+def colour_log_likelihoods(
+    colours: np.ndarray,
+    scribbles: np.ndarray,
+    labels: int,
+    model: Literal["mixture", "histogram"],
+    components: int,
+    rng: np.random.Generator,
+) -> np.ndarray:
+    """ln p(colour | label), (labels, h, w) float32, learned from the pixels scribbled 1..labels.
+
+    A share ``OUTLIERS`` of each label's pixels may have any colour. This bounds the evidence that
+    a single pixel can give, and leaves colours that no stroke has touched undecided.
+    Colours are (h, w, 3) Lab; each label needs at least one scribbled pixel.
+    """
+    height, width, channels = colours.shape
+    flat = colours.reshape(-1, channels)
+    logs = np.empty((labels, height, width), np.float32)
+    for label in range(labels):
+        own = colours[scribbles == label + 1]
+        density = fit_mixture(own, components, rng) if model == "mixture" else Histogram(own)
+        known = np.log(1 - OUTLIERS) + density.log_density(flat)
+        logs[label] = np.logaddexp(known, np.log(OUTLIERS / GAMUT)).reshape(height, width)
+    return logs
+
+
+def nearness_log_prior(scribbles: np.ndarray, labels: int, weight: float) -> np.ndarray:
+    """ln of a prior that favours the label whose stroke is nearer, (labels, h, w) float32, up to a constant.
+
+    The prior of a label is (distance to its nearest stroke + 2 % of the diagonal) to the power -weight.
+    """
+    soft = 0.02 * np.hypot(*scribbles.shape)
+    logs = [
+        -weight * np.log(cv2.distanceTransform((scribbles != k + 1).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE) + soft)
+        for k in range(labels)
+    ]
+    return np.stack(logs).astype(np.float32)
+
+
+def posterior_costs(log_scores: np.ndarray) -> np.ndarray:
+    """-ln P(label | pixel) from unnormalized (labels, h, w) log scores: never negative, in nats."""
+    top = log_scores.max(axis=0)
+    total = top + np.log(np.exp(log_scores - top).sum(axis=0))
+    return np.maximum(total - log_scores, 0)

@@ -1,0 +1,147 @@
+"""The energy, its integers, and the colour likelihoods behind the data term."""
+
+import numpy as np
+import pytest
+from scipy.stats import multivariate_normal
+
+from segdemo.graphcut import energy
+from segdemo.graphcut.likelihood import (
+    GAMUT, NOISE, OUTLIERS, Histogram, Mixture, colour_log_likelihoods, fit_mixture, nearness_log_prior, posterior_costs,
+)  # fmt: skip
+
+RNG = np.random.default_rng
+
+
+def naive_energy(labels, data, weights):
+    height, width = labels.shape
+    terms, smooth, cuts = 0, 0, 0
+    for y in range(height):
+        for x in range(width):
+            terms += data[labels[y, x], y, x]
+            for (dy, dx), weight in zip(((0, 1), (1, 0), (1, 1), (1, -1)), weights):
+                if y + dy < height and 0 <= x + dx < width and labels[y, x] != labels[y + dy, x + dx]:
+                    smooth += weight[y, x]
+                    cuts += 1
+    return terms, smooth, cuts
+
+
+@pytest.mark.parametrize("neighbours", [4, 8])
+@pytest.mark.parametrize("size", [(2, 2), (1, 6), (7, 1), (5, 8)])
+def test_energy_equals_the_sum_over_pixels_and_pairs(neighbours, size):
+    rng = RNG(1)
+    contrasts = energy.squared_contrasts(rng.random((*size, 3)).astype(np.float32), neighbours)
+    weights = energy.pairwise_weights(contrasts, 3.0, 0.4)
+    data, labels = rng.integers(0, 9, (3, *size)), rng.integers(0, 3, size)
+    assert energy.evaluate(labels, data, weights) == naive_energy(labels, data, weights)
+
+
+def test_contrast_and_weight_of_each_pair():
+    colours = RNG(2).random((4, 5, 3)).astype(np.float32)
+    contrasts = energy.squared_contrasts(colours, 8)
+    weights = energy.pairwise_weights(contrasts, 10.0, 0.5)
+    for (dy, dx), squared, weight in zip(energy.STEPS, contrasts, weights):
+        for y in range(4):
+            for x in range(5):
+                if y + dy < 4 and 0 <= x + dx < 5:
+                    expected = ((colours[y, x] - colours[y + dy, x + dx]) ** 2).sum()
+                    assert squared[y, x] == pytest.approx(expected, rel=1e-5)
+                    nats = 10 * np.exp(-expected / (2 * 0.25)) / np.hypot(dy, dx)
+                    assert abs(weight[y, x] - energy.SCALE * nats) <= 1
+                else:
+                    assert np.isnan(squared[y, x]) and weight[y, x] == 0
+
+
+def test_sigma_is_the_root_mean_square_contrast():
+    stripes = np.zeros((4, 6, 3), np.float32)
+    stripes[:, ::2] = 3.0  # every horizontal pair differs by 3 in each channel, no vertical one does
+    expected = np.sqrt((4 * 5 * 27) / (4 * 5 + 3 * 6))
+    assert energy.estimate_sigma(energy.squared_contrasts(stripes, 4)) == pytest.approx(expected, rel=1e-6)
+    flat = energy.squared_contrasts(np.zeros((3, 3, 3), np.float32), 8)
+    assert energy.estimate_sigma(flat) > 0
+    assert (energy.pairwise_weights(flat, 1.0, energy.estimate_sigma(flat))[0][:, :2] == energy.SCALE).all()
+
+
+def test_neighbour_sums():
+    ones = [np.zeros((3, 4), np.int64) for _ in energy.STEPS]
+    for step, plane in zip(energy.STEPS, ones):
+        plane[energy.pair_slices(step)[0]] = 1
+    np.testing.assert_array_equal(energy.neighbour_sums(ones), [[3, 5, 5, 3], [5, 8, 8, 5], [3, 5, 5, 3]])
+    np.testing.assert_array_equal(energy.neighbour_sums(ones[:2]), [[2, 3, 3, 2], [3, 4, 4, 3], [2, 3, 3, 2]])
+
+
+def test_a_seed_outweighs_all_its_neighbours():
+    rng = RNG(3)
+    weights = energy.pairwise_weights(energy.squared_contrasts(rng.random((5, 5, 3)).astype(np.float32), 8), 50.0, 0.5)
+    seeds = np.zeros((5, 5), np.uint8)
+    seeds[0, 0], seeds[2, 2] = 1, 2
+    costs = rng.random((2, 5, 5))
+    data = energy.data_costs(costs, seeds, weights)
+    assert data[0, 0, 0] == 0 and data[1, 2, 2] == 0
+    assert data[1, 0, 0] == data[0, 2, 2] > energy.neighbour_sums(weights).max()
+    np.testing.assert_array_equal(data[:, seeds == 0], np.round(energy.SCALE * costs[:, seeds == 0]))
+
+
+def test_mixture_density_is_a_sum_of_gaussians():
+    colours = RNG(4).normal(size=(50, 3)) * 20
+    mixture = Mixture(colours, np.eye(3)[np.arange(50) % 3])
+    points = RNG(5).normal(size=(20, 3)) * 20
+    expected = sum(
+        w * multivariate_normal(m, c).pdf(points) for w, m, c in zip(mixture.weights, mixture.means, mixture.covariances)
+    )
+    np.testing.assert_allclose(np.exp(mixture.log_density(points)), expected, rtol=1e-4)
+    assert mixture.weights.sum() == pytest.approx(1)
+
+
+def test_mixture_finds_two_clusters():
+    rng = RNG(6)
+    centres = np.array([[30.0, 0, 0], [70.0, 40, -20]])
+    colours = np.concatenate([rng.normal(centre, 3, (n, 3)) for centre, n in zip(centres, (900, 300))])
+    mixture = fit_mixture(colours, 2, rng)
+    order = np.argsort(mixture.means[:, 0])
+    np.testing.assert_allclose(mixture.means[order], centres, atol=0.6)
+    np.testing.assert_allclose(mixture.weights[order], [0.75, 0.25], atol=0.02)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 7])
+def test_mixture_of_a_handful_of_equal_pixels(count):
+    mixture = fit_mixture(np.full((count, 3), 12.0, np.float32), 5, RNG(0))
+    assert len(mixture.weights) == 1 and np.isfinite(mixture.covariances).all()
+    assert np.linalg.eigvalsh(mixture.covariances[0]).min() >= NOISE**2
+    near, far = mixture.log_density(np.array([[12.0, 12, 12], [60.0, 12, 12]]))
+    assert near > far
+
+
+def test_histogram_is_a_density():
+    histogram = Histogram(RNG(7).normal([50, 10, -10], 8, (500, 3)).astype(np.float32))
+    assert histogram.density.sum() * 6.0**3 == pytest.approx(1)
+    near, far = histogram.log_density(np.array([[50, 10, -10], [5, -100, 100]], np.float32))
+    assert near > -12 and far < near - 5 and np.isfinite(far)
+
+
+@pytest.mark.parametrize("model", ["mixture", "histogram"])
+def test_likelihoods_prefer_their_own_strokes_and_leave_strange_colours_open(model):
+    colours = np.zeros((6, 9, 3), np.float32)
+    colours[:, :3], colours[:, 3:6], colours[:, 6:] = (20, 0, 0), (80, 30, 0), (50, -100, 100)
+    scribbles = np.zeros((6, 9), np.uint8)
+    scribbles[:3, 0], scribbles[:3, 3] = 1, 2
+    logs = colour_log_likelihoods(colours, scribbles, 2, model, 5, RNG(0))
+    assert logs.shape == (2, 6, 9) and logs.dtype == np.float32
+    assert (logs[0, :, :3] > logs[1, :, :3] + 3).all() and (logs[1, :, 3:6] > logs[0, :, 3:6] + 3).all()
+    np.testing.assert_allclose(logs[:, :, 6:], np.log(OUTLIERS / GAMUT), atol=1e-3)
+
+
+def test_posterior_costs_are_negative_logs_of_probabilities():
+    scores = RNG(8).normal(size=(3, 4, 5)).astype(np.float32) * 30
+    costs = posterior_costs(scores)
+    assert (costs >= 0).all()
+    np.testing.assert_allclose(np.exp(-costs).sum(axis=0), 1, rtol=1e-5)
+    np.testing.assert_allclose(costs[1] - costs[0], scores[0] - scores[1], rtol=1e-4, atol=1e-4)
+
+
+def test_nearness_prior_is_even_where_strokes_are_equally_far():
+    scribbles = np.zeros((9, 21), np.uint8)
+    scribbles[:, 0], scribbles[:, 20] = 1, 2
+    prior = nearness_log_prior(scribbles, 2, 2.0)
+    np.testing.assert_allclose(prior[0], prior[1][:, ::-1], atol=1e-5)
+    assert (prior[0, :, :10] > prior[1, :, :10]).all()
+    assert (nearness_log_prior(scribbles, 2, 0.0) == 0).all()

@@ -1,0 +1,89 @@
+"""Strokes: checked, shrunk without losing any, decoded from painted layers."""
+
+import numpy as np
+import pytest
+
+from segdemo.errors import ScribbleError
+from segdemo.graphcut.scribbles import check_scribbles, decode_layers, fit_scribbles
+
+BRUSHES = {1: (255, 60, 60), 2: (60, 90, 255)}
+
+
+def test_a_thin_stroke_survives_shrinking():
+    scribbles = np.zeros((300, 200), np.int64)
+    scribbles[:, 77] = 1
+    scribbles[201, :] = 2
+    small = fit_scribbles(scribbles, (300, 200), (30, 20))
+    assert small.dtype == np.uint8 and small.shape == (30, 20)
+    column, row = np.zeros((30, 20), bool), np.zeros((30, 20), bool)
+    column[:, 7] = row[20] = True
+    np.testing.assert_array_equal(small > 0, column | row)
+    assert (small[20, [0, 19]] == 2).all() and (small[[0, 29], 7] == 1).all()
+
+
+def test_a_cell_goes_to_the_label_with_more_pixels_and_ties_to_the_higher():
+    scribbles = np.array([[1, 1, 1, 2], [1, 2, 0, 0], [0, 3, 0, 0], [2, 0, 0, 1]])
+    np.testing.assert_array_equal(fit_scribbles(scribbles, (4, 4), (2, 2)), [[1, 2], [3, 1]])
+
+
+@pytest.mark.parametrize("size", [(1, 1), (7, 3), (50, 49), (99, 64), (100, 64)])
+def test_every_scribbled_cell_has_a_scribbled_pixel(size):
+    rng = np.random.default_rng(3)
+    scribbles = (rng.random((100, 64)) < 0.01) * rng.integers(1, 4, (100, 64))
+    small = fit_scribbles(scribbles, (100, 64), size)
+    rows, columns = np.arange(100) * size[0] // 100, np.arange(64) * size[1] // 64
+    expected = np.zeros(size, bool)
+    y, x = np.nonzero(scribbles)
+    expected[rows[y], columns[x]] = True
+    np.testing.assert_array_equal(small > 0, expected)
+
+
+def test_same_size_and_enlarging_keep_labels():
+    scribbles = np.array([[0, 1], [2, 0]])
+    np.testing.assert_array_equal(fit_scribbles(scribbles, (2, 2), (2, 2)), scribbles)
+    np.testing.assert_array_equal(fit_scribbles(scribbles, (2, 2), (4, 4)), scribbles.repeat(2, 0).repeat(2, 1))
+
+
+def test_booleans_count_as_object():
+    np.testing.assert_array_equal(check_scribbles(np.array([[True, False]]), (1, 2)), [[1, 0]])
+
+
+@pytest.mark.parametrize(
+    "scribbles, message",
+    [
+        (np.zeros((3, 4), int), "3 x 4.*20 x 30"),
+        (np.zeros((20, 30, 3), int), "20 x 30 x 3.*one integer per pixel"),
+        (np.zeros((20, 30)), "float64.*integers"),
+        (np.full((20, 30), -1), "contain -1"),
+        (np.full((20, 30), 3), "contain 3.*1 to 2"),
+    ],
+)
+def test_wrong_scribbles_say_what_is_wrong(scribbles, message):
+    with pytest.raises(ScribbleError, match=message):
+        check_scribbles(scribbles, (20, 30), labels=2)
+
+
+def layer(size=(6, 8)):
+    return np.zeros((*size, 4), np.uint8)
+
+
+def test_layers_decode_to_the_nearest_brush_with_an_alpha_threshold():
+    first, second = layer(), layer()
+    first[1, :, :3], first[1, :, 3] = BRUSHES[1], 255
+    first[2, :, :3], first[2, :, 3] = BRUSHES[1], 60  # the faint edge of the stroke
+    second[:, 3, :3], second[:, 3, 3] = (70, 80, 240), 200  # not quite the brush's colour
+    expected = np.zeros((6, 8), np.uint8)
+    expected[1], expected[:, 3] = 1, 2
+    np.testing.assert_array_equal(decode_layers([first, second], BRUSHES), expected)
+
+
+def test_no_layers_and_empty_layers():
+    assert decode_layers([], BRUSHES) is None
+    np.testing.assert_array_equal(decode_layers([layer()], BRUSHES), np.zeros((6, 8)))
+
+
+def test_layers_of_different_sizes_are_refused():
+    with pytest.raises(ScribbleError, match="one size"):
+        decode_layers([layer(), layer((6, 9))], BRUSHES)
+    with pytest.raises(ScribbleError, match="RGBA"):
+        decode_layers([layer()[..., :3]], BRUSHES)
