@@ -1,0 +1,191 @@
+"""Gaussian filtering in many dimensions on the permutohedral lattice.
+
+The sum v'_i = sum_j exp(-|f_i - f_j|^2 / 2) v_j over all N pixels j costs N^2 when done
+literally. Adams, Baek & Davis, "Fast high-dimensional filtering using the permutohedral
+lattice", Computer Graphics Forum 2010, do it in time linear in N: splat each value onto the
+d+1 corners of the simplex around its feature, blur along the lattice's d+1 directions,
+slice the outcome at the features again.
+
+The lattice here is the paper's A*_d, in coordinates that make it short: the linear map
+
+    y = B f,    B lower triangular,    B B^T = 2/3 (I + 1 1^T)
+
+takes its vertices to the integer points of Z^d, its simplices to those of Kuhn's
+triangulation (round y down, then walk to round-up along the axes in order of decreasing
+fractional part) and its d+1 blur directions to the unit steps along the axes and the step
+along (1, ..., 1). One integer, the key, names a vertex; a step adds a constant to it.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import cached_property
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from ..errors import ParameterError
+from . import kernels
+
+
+class Lattice:
+    """The permutohedral lattice around N features of d dimensions, in units of the Gaussian's width.
+
+    Time and memory grow linearly with N. On the CPU the loops are compiled (numba) unless
+    ``compiled`` is False; on other devices they are PyTorch. Both give the same to rounding.
+
+    Args:
+        features: (N, d) float32 tensor; pixels at distance 1 weigh exp(-1/2).
+
+    Attributes:
+        vertices: (N, d+1) int32, the corners of each pixel's simplex, numbered 0..M-1.
+        weights: (N, d+1) float32, its barycentric coordinates, summing to 1 (until ``normalize``).
+        neighbours: (d+1, M, 2) int32, the vertices one step ahead and behind, M if there is none.
+
+    Raises:
+        ParameterError: features that are not finite, or so far apart that vertices cannot be numbered.
+    """
+
+    def __init__(self, features: torch.Tensor, compiled: bool | None = None):
+        self.compiled = features.device.type == "cpu" if compiled is None else compiled
+        low, radix, steps = _numbering(features)
+        build = _build_compiled if self.compiled else _build
+        self.vertices, self.weights, self.neighbours = build(features, low, radix, steps)
+        d = features.shape[1]
+        # The blur sums to 2^(d+1), the Gaussian to (2 pi)^(d/2) per unit of volume, with det B vertices in it.
+        self.scale = (4 * math.pi / 3) ** (d / 2) * math.sqrt(d + 1) / 2 ** (d + 1)
+
+    @property
+    def count(self) -> int:
+        """M, the number of vertices."""
+        return self.neighbours.shape[1]
+
+    def filter(self, values: torch.Tensor) -> torch.Tensor:
+        """Gaussian-weighted sums of values (N, K) float32 over all pixels, same shape."""
+        return self.slice(self.blur(self.splat(values)))
+
+    def normalize(self) -> Lattice:
+        """Make ``filter`` the symmetrically normalized D^-1/2 W D^-1/2 of W, with D = diag(W 1).
+
+        This is how Krahenbuhl & Koltun's implementation weighs the kernels of a dense CRF.
+        Changes ``weights`` in place; returns the lattice.
+        """
+        ones = torch.ones(len(self.weights), 1, device=self.weights.device)
+        self.weights *= (self.filter(ones) + 1e-20).rsqrt()
+        return self
+
+    @cached_property
+    def gain(self) -> float:
+        """The largest row sum of the filter: what it makes of a map of ones, at most."""
+        return float(self.filter(torch.ones(len(self.weights), 1, device=self.weights.device)).max())
+
+    @property
+    def strips(self) -> int:
+        """How many threads may splat, each into a table of its own, with memory linear in N."""
+        return max(1, min(torch.get_num_threads(), 2 * len(self.vertices) // self.count, len(self.vertices) // 4096))
+
+    def splat(self, values: torch.Tensor) -> torch.Tensor:
+        """Values (N, K) gathered at the vertices, (M+1, K); the last row is zero."""
+        if not self.compiled:
+            pixels, order, starts = self._bags
+            weights = self.weights.view(-1)[order]
+            return F.embedding_bag(pixels, values, starts, mode="sum", per_sample_weights=weights)
+        tables = np.zeros((self.strips, self.count + 1, values.shape[1]), np.float32)
+        arrays = values.contiguous().numpy(), self.vertices.numpy(), self.weights.numpy()
+        run = lambda strip, start, stop: kernels.splat(*arrays, start, stop, tables[strip])  # noqa: E731
+        kernels.in_strips(run, len(values), self.strips)
+        return torch.from_numpy(sum(tables[1:], tables[0]))
+
+    def blur(self, table: torch.Tensor, scale: float = 1.0) -> torch.Tensor:
+        """The table (M+1, K) convolved with (1/2, 1, 1/2) along each direction in turn, times ``scale``."""
+        factors = [scale * self.scale] + [1.0] * (len(self.neighbours) - 1)
+        if not self.compiled:
+            for neighbours, factor in zip(self.neighbours, factors, strict=True):
+                ahead, behind = neighbours.unbind(1)
+                blurred = factor * (table[:-1] + 0.5 * (table[ahead] + table[behind]))
+                table = F.pad(blurred, (0, 0, 0, 1))
+            return table
+        strips = max(1, min(torch.get_num_threads(), table.numel() // 2**18))
+        table = table.numpy().copy()
+        blurred = np.zeros_like(table)
+        for neighbours, factor in zip(self.neighbours.numpy(), factors, strict=True):
+            arrays = table, neighbours, np.float32(factor), blurred
+            run = lambda _, start, stop, arrays=arrays: kernels.blur(*arrays, start, stop)  # noqa: E731
+            kernels.in_strips(run, self.count, strips)
+            table, blurred = blurred, table
+        return torch.from_numpy(table)
+
+    def slice(self, table: torch.Tensor) -> torch.Tensor:
+        """The table (M+1, K) read at the pixels, (N, K)."""
+        if not self.compiled:
+            return F.embedding_bag(self.vertices, table, mode="sum", per_sample_weights=self.weights)
+        values = np.zeros((len(self.vertices), table.shape[1]), np.float32)
+        arrays = table.numpy(), self.vertices.numpy(), self.weights.numpy()
+        run = lambda _, start, stop: kernels.slice_(*arrays, start, stop, values)  # noqa: E731
+        kernels.in_strips(run, len(values))
+        return torch.from_numpy(values)
+
+    @cached_property
+    def _bags(self) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """For splatting without scatter: which pixels each vertex sums up, in a fixed order.
+
+        Returns the pixels and their places in ``weights``, sorted by vertex, and where each of
+        the M+1 vertices starts (the last one is empty).
+        """
+        corners = self.vertices.view(-1)
+        order = torch.argsort(corners, stable=True)
+        counts = torch.bincount(corners, minlength=self.count + 1)
+        pixels = (order // self.vertices.shape[1]).int()
+        return pixels, order, (counts.cumsum(0) - counts).int()
+
+
+def lattice_coordinates(features: torch.Tensor) -> torch.Tensor:
+    """y = B f (see the head of this file) of features (N, d), same shape.
+
+    With t_a = f_a sqrt(2/3) / sqrt((a+1)(a+2)), a from 0, it is y_a = t_0 + ... + t_a + (a+1) t_a.
+    """
+    axes = torch.arange(features.shape[1], device=features.device, dtype=features.dtype)
+    steps = features * (2 / 3 / ((axes + 1) * (axes + 2))).sqrt()
+    return steps.cumsum(1) + (axes + 1) * steps
+
+
+def _numbering(features: torch.Tensor) -> tuple[list[int], list[int], list[int]]:
+    """How a vertex y becomes one integer, key = sum_a (y_a - low_a) radix_a, unique for all vertices.
+
+    Returns low, radix and the key's change along the d+1 blur directions.
+    """
+    corners = lattice_coordinates(torch.stack(features.aminmax(dim=0)))  # B >= 0: bounds map to bounds
+    if not torch.isfinite(corners).all():
+        raise ParameterError("The CRF's widths are too small or its picture is not finite: use larger widths.")
+    low, high = corners.floor().cpu().tolist()
+    extents = [int(b - a) + 6 for a, b in zip(low, high, strict=True)]  # one simplex, one step, and rounding
+    radix = [math.prod(extents[:a]) for a in range(len(extents))]
+    if math.prod(extents) >= 2**62:
+        raise ParameterError("The CRF's widths are too small for this picture: use larger widths.")
+    return [int(a) - 3 for a in low], radix, [sum(radix), *radix]
+
+
+def _build_compiled(features, low, radix, steps):
+    features = np.ascontiguousarray(features.numpy(), np.float32)
+    shape = len(features), features.shape[1] + 1
+    keys, weights = np.empty(shape, np.int64), np.empty(shape, np.float32)
+    low, radix, steps = (np.array(values, np.int64) for values in (low, radix, steps))
+    arrays = features, low, radix, keys, weights
+    kernels.in_strips(lambda _, start, stop: kernels.enclosing_simplices(*arrays, start, stop), len(features))
+    vertices, neighbours = kernels.number_vertices(keys.reshape(-1), steps)
+    return torch.from_numpy(vertices.reshape(shape)), torch.from_numpy(weights), torch.from_numpy(neighbours)
+
+
+def _build(features, low, radix, steps):
+    low, radix, steps = (torch.tensor(values, device=features.device) for values in (low, radix, steps))
+    y = lattice_coordinates(features.float())  # (N, d)
+    fraction, order = (y - y.floor()).sort(dim=1, descending=True, stable=True)
+    first = ((y.floor().long() - low) * radix).sum(1, keepdim=True)  # (N, 1)
+    keys = torch.cat([first, first + radix[order].cumsum(1)], 1)  # (N, d+1)
+    edges = F.pad(fraction, (1, 0), value=1.0), F.pad(fraction, (0, 1))
+    known, vertices = keys.unique(return_inverse=True)  # (M,), (N, d+1)
+    wanted = known[None, :, None] + torch.stack([steps, -steps], 1)[:, None]  # (d+1, M, 2)
+    place = torch.searchsorted(known, wanted).clamp_(max=len(known) - 1)
+    neighbours = torch.where(known[place] == wanted, place, len(known))
+    return vertices.int(), edges[0] - edges[1], neighbours.int()

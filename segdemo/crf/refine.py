@@ -1,0 +1,122 @@
+"""Refining a network's result with the dense CRF, as DeepLab did, one replay frame per iteration.
+
+L.-C. Chen et al., "Semantic image segmentation with deep convolutional nets and fully
+connected CRFs", ICLR 2015: the network knows what is where, the CRF where exactly it ends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import torch
+from pydantic import Field
+
+from ..errors import ParameterError
+from ..method import Params, Run
+from ..segmentation import Picture, Segmentation, heatmap
+from .dense import DenseCRF
+
+MAP_SIZE = 384
+"""Belief maps in the replay are reduced to this long side, in pixels."""
+
+
+class RefinementParams(Params):
+    """The dense CRF's switches; every network method has them."""
+
+    crf: bool = Field(False, description="refine with a dense CRF")
+    crf_iterations: int = Field(5, ge=1, le=20, description="mean-field iterations")
+    crf_spatial_weight: float = Field(3.0, ge=0, le=50, description="strength of the smoothness kernel")
+    crf_spatial_sigma: float = Field(3.0, ge=0.5, le=50, description="width of the smoothness kernel, in pixels")
+    crf_bilateral_weight: float = Field(10.0, ge=0, le=50, description="strength of the appearance kernel")
+    crf_bilateral_sigma_xy: float = Field(
+        80.0, ge=1, le=500, description="width of the appearance kernel in space, in pixels"
+    )
+    crf_bilateral_sigma_rgb: float = Field(
+        13.0, ge=1, le=255, description="width of the appearance kernel in colour, in grey levels"
+    )
+
+
+def refine(image: np.ndarray, segmentation: Segmentation, params: RefinementParams, run: Run) -> Segmentation:
+    """The segmentation after mean field in a dense CRF with its scores as unary terms.
+
+    Each iteration is a frame of the replay: labels, belief maps of the largest labels, and
+    as energy the variational free energy, which mean field minimizes.
+
+    Args:
+        image: (h, w, 3) uint8 at working size.
+        segmentation: with ``working_scores`` (K, h, w); it is not changed.
+
+    Raises:
+        ParameterError: a segmentation without scores, or with scores of another size.
+        Cancelled: the visitor stopped the run.
+    """
+    before = segmentation.working_scores
+    if before is None:
+        raise ParameterError("The CRF refines probabilities, and this method gives none: choose a network.")
+    sigmas = params.crf_spatial_sigma, params.crf_bilateral_sigma_xy, params.crf_bilateral_sigma_rgb
+    device = run.device if run.device.type == "cuda" else torch.device("cpu")  # compiled loops beat other devices
+    run.step(0.0, "CRF: building the lattices")
+    with run.time("CRF lattices"):
+        crf = run.cached(("crf", sigmas, str(device)), lambda: DenseCRF(image, *sigmas, device))
+    start = before.argmax(0)
+    after, labels = before, start
+    aligned = len(run.frames) == len(run.energy)  # else earlier frames have no energy, and these must not either
+    for iteration, (beliefs, energy) in enumerate(_iterations(crf, before, params, run)):
+        after, labels = beliefs, beliefs.argmax(0)
+        changed = 100 * float((labels != start).mean())
+        caption = f"mean field {iteration}: {changed:.1f} % of labels changed" if iteration else "the network's labels"
+        if run.keep_frames:
+            maps = _belief_maps(after, labels, segmentation.names)
+            run.frame(caption, labels, maps=maps, energy=energy if aligned else None)
+        run.step(iteration / params.crf_iterations, f"CRF: mean field {iteration} of {params.crf_iterations}")
+    changed = round(100 * float((labels != start).mean()), 2)
+    return replace(
+        segmentation,
+        labels=labels.astype(segmentation.labels.dtype),
+        working_scores=after,
+        energy_name="variational free energy of the CRF (nats per pixel)",
+        pictures=segmentation.pictures + _before_and_after(before, after, start, segmentation.names),
+        facts=segmentation.facts | {"pixels changed by the CRF": f"{changed} %"},
+    )
+
+
+def _iterations(
+    crf: DenseCRF, scores: np.ndarray, params: RefinementParams, run: Run
+) -> Iterator[tuple[np.ndarray, float | None]]:
+    """Yields the beliefs (K, h, w) before the first and after each iteration, with their free energy."""
+    weights = params.crf_spatial_weight, params.crf_bilateral_weight
+    beliefs = crf.mean_field(scores, params.crf_iterations, *weights)
+    while True:
+        with run.time("CRF mean field"):
+            q = next(beliefs, None)
+        if q is None:
+            return
+        energy = None
+        if run.keep_frames:
+            with run.time("CRF free energy"):
+                energy = crf.free_energy(q, scores, *weights)
+        yield q.cpu().numpy(), energy
+
+
+def _belief_maps(beliefs: np.ndarray, labels: np.ndarray, names: list[str], most: int = 5) -> dict[str, np.ndarray]:
+    """Beliefs in the largest labels with more than 0.5 % of the pixels, reduced to ``MAP_SIZE``."""
+    shares = np.bincount(labels.ravel(), minlength=len(names)) / labels.size
+    largest = [int(label) for label in np.argsort(-shares, kind="stable")[:most] if shares[label] > 0.005]
+    height, width = labels.shape
+    factor = min(1.0, MAP_SIZE / max(height, width))
+    size = max(1, round(width * factor)), max(1, round(height * factor))
+    return {names[label]: cv2.resize(beliefs[label], size, interpolation=cv2.INTER_AREA) for label in largest}
+
+
+def _before_and_after(before: np.ndarray, after: np.ndarray, labels: np.ndarray, names: list[str]) -> list[Picture]:
+    """Belief maps of the largest label but the first (the background in most label sets), if it occurs."""
+    counts = np.bincount(labels.ravel(), minlength=len(names))
+    label = int(counts[1:].argmax()) + 1 if counts[1:].any() else 0
+    note = f"Belief in '{names[label]}' at each pixel, from 0 (dark) to 1 (bright)"
+    return [
+        Picture(f"{names[label]}: the network's belief", heatmap(before[label], 0, 1), f"{note}, before the CRF."),
+        Picture(f"{names[label]}: belief after the CRF", heatmap(after[label], 0, 1), f"{note}: aligned with edges."),
+    ]

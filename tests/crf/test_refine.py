@@ -1,0 +1,136 @@
+"""Refinement of a network's segmentation: replay, maps, energy, caching, cancelling."""
+
+import numpy as np
+import pytest
+from scipy.ndimage import gaussian_filter
+from skimage import data, transform
+
+from segdemo.crf.refine import RefinementParams, refine
+from segdemo.errors import Cancelled, ParameterError
+from segdemo.labels import VOC21
+from segdemo.method import Run
+from segdemo.segmentation import Picture, Segmentation
+
+
+def scene(scale=0.25):
+    image = data.astronaut()
+    size = round(image.shape[0] * scale), round(image.shape[1] * scale * 1.2)
+    return (transform.resize(image, size, anti_aliasing=True) * 255).round().astype(np.uint8)
+
+
+def fake(image, labels=(0, 15, 2), seed=0):
+    rng = np.random.default_rng(seed)
+    scores = np.full((21, *image.shape[:2]), -8.0)
+    for label in labels:
+        field = gaussian_filter(rng.standard_normal(image.shape[:2]), 8, mode="wrap")
+        scores[label] = 3 * field / field.std() + rng.normal(0, 0.5, field.shape)
+    p = np.exp(scores - scores.max(0))
+    p = (p / p.sum(0)).astype(np.float32)
+    picture = Picture("score map", np.zeros((4, 4, 3), np.uint8))
+    names, facts = list(VOC21.names), {"parameters": 3}
+    return Segmentation(p.argmax(0).astype(np.uint8), names, VOC21.palette, p, pictures=[picture], facts=facts)
+
+
+def test_result_and_replay():
+    image = scene()
+    network = fake(image)
+    kept = network.labels.copy(), network.working_scores.copy()
+    run = Run()
+    result = refine(image, network, RefinementParams(crf=True, crf_iterations=4), run)
+    assert np.array_equal(network.labels, kept[0]) and np.array_equal(network.working_scores, kept[1])
+    assert result.labels.shape == image.shape[:2] and result.labels.dtype == np.uint8
+    assert np.array_equal(result.labels, result.working_scores.argmax(0))
+    assert np.allclose(result.working_scores.sum(0), 1, atol=1e-5)
+    assert result.names == network.names and result.facts["parameters"] == 3
+    changed = 100 * np.mean(result.labels != network.labels)
+    assert result.facts["pixels changed by the CRF"] == f"{round(changed, 2)} %"
+    assert changed > 1
+    assert len(run.frames) == len(run.energy) == 5
+    assert np.array_equal(run.frames[0].labels, network.labels)
+    assert np.array_equal(run.frames[-1].labels, result.labels)
+    assert run.frames[3].caption.startswith("mean field 3: ") and "% of labels changed" in run.frames[3].caption
+    assert np.all(np.diff(run.energy) < 1e-4)
+    assert "free energy" in result.energy_name
+    assert [picture.title for picture in result.pictures][0] == "score map" and len(result.pictures) == 3
+    assert {"CRF lattices", "CRF mean field"} <= set(run.timings)
+
+
+def test_belief_maps_are_small_and_few():
+    image = np.random.default_rng(0).integers(0, 255, (40, 800, 3), np.uint8)
+    network = fake(image, labels=tuple(range(9)))
+    run = Run()
+    refine(image, network, RefinementParams(crf_iterations=1), run)
+    for frame in run.frames:
+        assert 1 <= len(frame.maps) <= 5
+        for name, belief in frame.maps.items():
+            assert name in network.names
+            assert belief.shape == (19, 384) and belief.min() >= 0 and belief.max() <= 1 + 1e-6
+    shares = network.shares
+    assert list(run.frames[0].maps)[0] == network.names[int(shares.argmax())]
+
+
+def test_lattices_are_built_once_per_photo():
+    image, store, builds = scene(0.1), {}, []
+
+    def cache(key, build):
+        if key not in store:
+            builds.append(key)
+            store[key] = build()
+        return store[key]
+
+    for seed in (0, 1):
+        refine(image, fake(image, seed=seed), RefinementParams(crf_bilateral_weight=5 + seed), Run(cache_get=cache))
+    assert len(builds) == 1
+    refine(image, fake(image), RefinementParams(crf_bilateral_sigma_rgb=20), Run(cache_get=cache))
+    assert len(builds) == 2
+
+
+def test_stops_between_iterations():
+    image, seen = scene(0.1), []
+    run = Run(on_step=lambda fraction, text: seen.append(fraction), is_cancelled=lambda: len(seen) >= 4)
+    with pytest.raises(Cancelled):
+        refine(image, fake(image), RefinementParams(crf_iterations=20), run)
+    assert len(seen) == 4 and seen == sorted(seen)
+
+
+def test_without_replay_the_result_is_the_same():
+    image = scene(0.1)
+    silent = Run(keep_frames=False)
+    result = refine(image, fake(image), RefinementParams(), silent)
+    assert not silent.frames and not silent.energy
+    assert np.array_equal(result.labels, refine(image, fake(image), RefinementParams(), Run()).labels)
+
+
+def test_frames_without_energy_before_it_keep_both_lists_aligned():
+    image, run = scene(0.1), Run()
+    run.frame("score map", fake(image).labels)
+    refine(image, fake(image), RefinementParams(crf_iterations=2), run)
+    assert len(run.frames) == 4 and not run.energy
+
+
+def test_smallest_image():
+    image = np.array([[[0, 0, 0], [255, 0, 0]], [[0, 0, 0], [255, 0, 0]]], np.uint8)
+    result = refine(image, fake(image), RefinementParams(), Run())
+    assert result.labels.shape == (2, 2) and np.isfinite(result.working_scores).all()
+
+
+def test_background_only():
+    image = scene(0.1)
+    network = fake(image, labels=(0,))
+    result = refine(image, network, RefinementParams(), Run())
+    assert (result.labels == 0).all() and len(result.pictures) == 3
+
+
+def test_needs_scores():
+    image = scene(0.1)
+    network = fake(image)
+    network.working_scores = None
+    with pytest.raises(ParameterError, match="choose a network"):
+        refine(image, network, RefinementParams(), Run())
+
+
+def test_parameters_have_bounds():
+    with pytest.raises(ParameterError, match="crf_iterations"):
+        RefinementParams.parse({"crf_iterations": 21})
+    with pytest.raises(ParameterError, match="crf_bilateral_sigma_rgb"):
+        RefinementParams.parse({"crf_bilateral_sigma_rgb": 0})
