@@ -54,6 +54,7 @@ class Segmentation:
         facts: single values worth showing (``{"cut edges": 812}``).
         notices: sentences the visitor should read (``"ran on the CPU because ..."``).
         timings: seconds per stage, in order.
+        opacity: how opaque the mask is best shown at first, 1 where the palette is the photo's own colours.
         method, params, seed, device: filled in by the engine.
     """
 
@@ -68,6 +69,7 @@ class Segmentation:
     facts: dict[str, float | int | str] = field(default_factory=dict)
     notices: list[str] = field(default_factory=list)
     timings: dict[str, float] = field(default_factory=dict)
+    opacity: float = 0.6
     method: str = ""
     params: dict = field(default_factory=dict)
     seed: int = 0

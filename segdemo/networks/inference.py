@@ -77,6 +77,7 @@ def input_shape(height: int, width: int, long_side: int, stride: int) -> tuple[i
     return tuple(max(stride, round(side * zoom / stride) * stride) for side in (height, width))
 
 
+@torch.inference_mode()
 def predict(network: nn.Module, image: np.ndarray, long_side: int, device: torch.device, dtype: torch.dtype) -> np.ndarray:
     """Class probabilities (K, h, w) float32 of an (h, w, 3) uint8 image.
 

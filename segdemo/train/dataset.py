@@ -42,8 +42,8 @@ def list_names(folder: Path, split: str | None) -> list[str]:
 
 def read_photo(folder: Path, name: str, trusted: bool = True) -> Photo:
     """Read one photo and its mask; raises ``ValueError`` if their sizes differ."""
-    image = np.asarray(Image.open(folder / "JPEGImages" / f"{name}.jpg").convert("RGB"))
-    mask = np.asarray(Image.open(folder / "SegmentationClass" / f"{name}.png"))
+    image = np.array(Image.open(folder / "JPEGImages" / f"{name}.jpg").convert("RGB"))
+    mask = np.array(Image.open(folder / "SegmentationClass" / f"{name}.png"))
     if mask.shape != image.shape[:2]:
         raise ValueError(f"{name}: mask {mask.shape} does not fit the photo {image.shape[:2]}")
     return Photo(name, image, mask, trusted)

@@ -54,7 +54,7 @@ def card(key: str, method: str, title: str, group: str, shared: Shared, hint: st
 
 def wanted(key: str, results: dict[str, Result]) -> Result:
     if key not in results:
-        raise gr.Error("There is no result here yet: run the method first.", title="Nothing to use yet")
+        raise gr.Error("There is no result here yet: run the method first.", title="Nothing to use yet", print_exception=False)
     return results[key]
 
 
@@ -73,7 +73,7 @@ def run_cards(
     Yields updates by component, for an event whose outputs are the viewers, ``shared.results`` and ``status``.
     """
     if not cards:
-        raise gr.Error("Choose at least one method to run.", title="Nothing chosen")
+        raise gr.Error("Choose at least one method to run.", title="Nothing chosen", print_exception=False)
     photo = read_photo(path)
     is_cancelled = workshop.visits.begin(request)
     results = dict(results)

@@ -13,8 +13,12 @@ SHARED = tuple(Params.model_fields)
 """Parameters every method has; they stand beside the photo, once for all tabs."""
 
 
-def control(name: str, schema: dict[str, Any], label: str) -> Component:
-    """The control for one field of a pydantic JSON schema: check box, radio buttons, slider or number."""
+def control(name: str, schema: dict[str, Any], strip: str = "") -> Component:
+    """The control for one field of a pydantic JSON schema: check box, radio buttons, slider or number.
+
+    ``strip`` is a prefix of ``name`` left out of the label.
+    """
+    label = name.removeprefix(strip).replace("_", " ").capitalize()
     common = dict(label=label, info=schema.get("description", ""), value=schema.get("default"), interactive=True)
     if schema.get("type") == "boolean":
         return gr.Checkbox(**common)
@@ -41,7 +45,7 @@ def controls_for(params: type[Params], only=lambda name: True, strip: str = "") 
     """
     schemas = params.model_json_schema()["properties"]
     return {
-        name: control(name, schema, name.removeprefix(strip).replace("_", " "))
+        name: control(name, schema, strip)
         for name, schema in schemas.items()
         if name not in SHARED and only(name)
     }

@@ -33,7 +33,7 @@ def endpoints(workshop: Workshop) -> None:
         outputs = gr.JSON(label="report"), gr.File(label="label PNG"), gr.File(label="overlay PNG")
         for m in methods().values():
             schemas = m.params.model_json_schema()["properties"]
-            fields = {name: control(name, schema, name) for name, schema in schemas.items()}
+            fields = {name: control(name, schema) for name, schema in schemas.items()}
             inputs = [photo] + [scribbles] * m.needs_scribbles + list(fields.values())
             gr.Button(m.name).click(
                 endpoint(workshop, m, list(fields)), inputs, outputs, api_name=m.name, api_description=m.summary,
@@ -72,4 +72,4 @@ def read_scribbles(path: str | None) -> np.ndarray | None:
     try:
         return np.asarray(Image.open(path))
     except (UnidentifiedImageError, OSError):
-        raise gr.Error("The scribbles are not an image: send a PNG with 0 = none, 1 = object, 2 = background.") from None
+        raise gr.Error("The scribbles are not an image: send a PNG with 0 = none, 1 = object, 2 = background.", print_exception=False) from None

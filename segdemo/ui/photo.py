@@ -52,13 +52,12 @@ def photo_panel() -> PhotoPanel:
             path.preprocess = lambda payload: payload.path if payload else None
         with gr.Column(scale=4, min_width=300):
             gallery = gr.Gallery(
-                files, label="Or choose an example", columns=4, height=250, object_fit="cover", allow_preview=False,
-                elem_id="examples", interactive=False,
+                [path for path, _ in files], label="Or choose an example", show_label=False, columns=3, rows=2, height=250,
+                object_fit="cover", allow_preview=False, elem_id="examples", interactive=False, buttons=[],
             )  # fmt: skip
-        with gr.Column(scale=2, min_width=220):
-            working_size = control("working_size", schemas["working_size"] | {"minimum": 128, "maximum": 2048}, "working size")
-            seed = control("seed", {"type": "integer", "minimum": 0, "maximum": 99, "default": 0} | {
-                "description": schemas["seed"]["description"]}, "seed")  # fmt: skip
+        with gr.Column(scale=3, min_width=260):
+            working_size = control("working_size", schemas["working_size"] | {"minimum": 128, "maximum": 2048})
+            seed = control("seed", schemas["seed"] | {"maximum": 99})
     panel = PhotoPanel(path, gallery, working_size, seed)
 
     def choose(event: gr.SelectData) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import tempfile
 import threading
@@ -111,17 +112,15 @@ class Workshop:
 def read_photo(path: str | None) -> np.ndarray:
     """The photo a visitor gave; a ``gr.Error`` that says what to do if there is none or it is unusable."""
     if not path:
-        raise gr.Error("Choose a photo first: upload one, paste one, take one, or click an example.", title="No photo yet")
+        raise gr.Error("Choose a photo first: upload one, paste one, take one, or click an example.", title="No photo yet", print_exception=False)
     try:
         return load_image(path)
     except SegdemoError as error:
-        raise gr.Error(str(error), title="This photo cannot be used") from None
+        raise gr.Error(str(error), title="This photo cannot be used", print_exception=False) from None
 
 
 def export_files(result: Result) -> list[str]:
     """Label PNG, overlay PNG and JSON report in a folder of their own; returns the paths."""
-    import json
-
     folder = Path(tempfile.mkdtemp(prefix="segdemo-"))
     stem = result.title.lower().replace(" + ", "-").replace(" ", "-").replace("/", "-")
     files = {

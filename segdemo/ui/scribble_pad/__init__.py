@@ -7,6 +7,7 @@ travels as some hundred bytes, whatever the size of the photo.
 
 from __future__ import annotations
 
+import json
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -37,11 +38,11 @@ def scribble_pad(**options: Any) -> gr.HTML:
         {"key": "", "strokes": []},
         html_template=_source("pad.html"),
         css_template=_source("pad.css"),
-        js_on_load="segdemoScribblePad.mount(element, props, watch, trigger);",
+        # The brushes travel in the script: props set here are lost when a tab not yet opened is updated.
+        js_on_load=f"segdemoScribblePad.mount(element, props, watch, trigger, {json.dumps(BRUSHES)});",
         head=f"<script>(() => {{\n{_source('pad.js')}\n}})();</script>",
         apply_default_css=False,
         photo={},
-        brushes=BRUSHES,
         **options,
     )
 
@@ -72,7 +73,7 @@ def rasterize(value: Any, size: tuple[int, int]) -> np.ndarray:
             label = int(stroke["label"])
             if not 0 <= label <= len(BRUSHES):
                 raise ValueError(label)
-            cv2.polylines(seeds, [points], False, label, thickness)
+            cv2.polylines(seeds, [np.vstack([points, points[-1:]])], False, label, thickness)  # a dot is a line too
     except (KeyError, TypeError, ValueError) as error:
         raise ScribbleError(f"The scribbles could not be read ({error}); press Clear and draw them again.") from None
     return seeds

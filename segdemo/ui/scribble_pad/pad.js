@@ -2,9 +2,9 @@
 // turned into seeds by the server. Only the strokes travel, never the picture.
 
 class ScribblePad {
-  constructor(root, props, tell) {
+  constructor(root, brushes, tell) {
     this.root = root;
-    this.props = props;
+    this.brushes = brushes;
     this.tell = tell;
     this.strokes = [];
     this.undone = [];
@@ -21,7 +21,7 @@ class ScribblePad {
   part(name) { return this.root.querySelector(`[data-testid="${name}"]`); }
 
   makeBrushes() {
-    const brushes = [...this.props.brushes, { label: 0, name: "Eraser", colour: "" }];
+    const brushes = [...this.brushes, { label: 0, name: "Eraser", colour: "" }];
     this.part("brushes").replaceChildren(...brushes.map(({ label, name, colour }) => {
       const button = document.createElement("button"), swatch = document.createElement("span");
       button.type = "button";
@@ -82,7 +82,7 @@ class ScribblePad {
         "[": () => { size.value = Number(size.value) - 4; },
         "]": () => { size.value = Number(size.value) + 4; },
       };
-    for (const { label } of this.props.brushes) if (!command) actions[label] = () => this.choose(label);
+    for (const { label } of this.brushes) if (!command) actions[label] = () => this.choose(label);
     if (!actions[key] || (event.target.matches("input") && !command)) return;
     event.preventDefault();
     actions[key]();
@@ -158,7 +158,7 @@ class ScribblePad {
     const context = this.sheet.getContext("2d");
     context.lineCap = context.lineJoin = "round";
     for (const { label, size, points } of this.current ? [...this.strokes, this.current] : this.strokes) {
-      const brush = this.props.brushes.find((entry) => entry.label === label);
+      const brush = this.brushes.find((entry) => entry.label === label);
       context.globalCompositeOperation = brush ? "source-over" : "destination-out";
       context.strokeStyle = brush ? brush.colour : "#000";
       context.lineWidth = Math.max(1, size * Math.max(width, height));
@@ -172,8 +172,8 @@ class ScribblePad {
 }
 
 window.segdemoScribblePad = {
-  mount(element, props, watch, trigger) {
-    const pad = new ScribblePad(element.querySelector(".pad"), props, (value) => {
+  mount(element, props, watch, trigger, brushes) {
+    const pad = new ScribblePad(element.querySelector(".pad"), brushes, (value) => {
       props.value = value;
       trigger("input");
     });

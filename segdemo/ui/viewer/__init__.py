@@ -12,6 +12,7 @@ Nothing is loaded from elsewhere, and ``launch()`` needs no css, js or head for 
 
 from __future__ import annotations
 
+import json
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -53,10 +54,10 @@ def viewer(
         empty_value() if value is None else value,
         html_template=_source("viewer.html"),
         css_template=_source("viewer.css"),
-        js_on_load="segdemoViewer.mount(element, props, watch);",
+        # In the script and not as props, which are lost when a viewer in a tab not yet opened is updated.
+        js_on_load=f"segdemoViewer.mount(element, props, watch, {json.dumps(group)}, {json.dumps(label)});",
         head=_head(),
         apply_default_css=False,
         label=label,
-        group=group,
         **options,
     )

@@ -65,6 +65,7 @@ def viewer_value(
         "names": [str(name) for name in segmentation.names],
         "palette": _hex(segmentation.palette),
         "shares": [round(float(share), 6) for share in segmentation.shares],
+        "opacity": segmentation.opacity,
         "listed": _occurring(segmentation),
         "scores": _scores(segmentation),
         "frames": [_frame(frame) for frame in frames],

@@ -112,6 +112,7 @@ class MaskViewer {
     this.showChips("facts", result.facts.map(([name, value]) => [name, number(value)]));
     this.showChips("timings", result.timings.map(([stage, seconds]) => [stage, duration(seconds)]));
     if (!this.hasChosenMode) this.setMode(this.hasMany ? "outline" : "fill");
+    if (!this.hasChosenOpacity) this.setOpacity(100 * result.opacity);
     if (result.before) this.stage.setDivider(this.stage.divider === null ? 0.5 : this.stage.divider);
     this.compose();
     if (isNewPhoto) this.stage.setView({ zoom: 1, x: 0.5, y: 0.5 }, false);
@@ -326,6 +327,7 @@ class MaskViewer {
 
   setOpacity(percentage) {
     this.stage.opacity = percentage / 100;
+    this.part("opacity").value = percentage;
     this.part("opacity").style.setProperty("--part", percentage + "%");
     this.stage.draw();
   }
@@ -349,7 +351,10 @@ class MaskViewer {
         this.setMode(button.dataset.mode);
       });
     }
-    this.part("opacity").addEventListener("input", (event) => this.setOpacity(Number(event.target.value)));
+    this.part("opacity").addEventListener("input", (event) => {
+      this.hasChosenOpacity = true;
+      this.setOpacity(Number(event.target.value));
+    });
     on("compare", () => this.compare());
     on("fullscreen", () => this.fullscreen());
     on("help", () => this.toggleHelp());
@@ -386,8 +391,8 @@ class MaskViewer {
 
 window.segdemoViewer = {
   // Called by each gr.HTML once it is on the page; `watch` reports every value sent later.
-  mount(element, props, watch) {
-    const viewer = new MaskViewer(element.querySelector(".sv"), props.group, props.label);
+  mount(element, props, watch, group, label) {
+    const viewer = new MaskViewer(element.querySelector(".sv"), group, label);
     viewer.setOpacity(60);
     viewer.show(props.value);
     watch("value", () => viewer.show(props.value));

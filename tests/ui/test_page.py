@@ -1,0 +1,273 @@
+"""The whole page in a browser: choose a photo, use each tab, compare, export, make mistakes."""
+
+import time
+from urllib.parse import urlparse
+
+import numpy as np
+import pytest
+import skimage.data
+from PIL import Image
+
+from segdemo import Engine, methods
+from segdemo.ui.page import build_page, css, theme
+
+selenium = pytest.importorskip("selenium")
+from selenium.webdriver import ActionChains  # noqa: E402
+from selenium.webdriver.common.by import By  # noqa: E402
+
+NETWORKS = [name for name, m in methods().items() if m.family == "networks" and not m.unavailable()]
+
+
+@pytest.fixture(scope="module")
+def address():
+    page = build_page(Engine("cpu"))
+    _, url, _ = page.launch(
+        prevent_thread_lock=True, quiet=True, theme=theme(), css=css(), share=False, run_history=False, ssr_mode=False,
+        server_port=None, show_error=True, inbrowser=False,
+    )  # fmt: skip
+    yield url
+    page.close()
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("photos")
+    Image.fromarray(skimage.data.chelsea()[50:250, 90:350]).save(folder / "cat.jpg")
+    Image.fromarray(np.zeros((1, 1, 3), np.uint8)).save(folder / "dot.png")
+    (folder / "text.jpg").write_text("this is no photo")
+    return folder
+
+
+@pytest.fixture
+def page(browser, address):
+    """A freshly loaded page, and helpers to drive it."""
+    browser.get_log("browser"), browser.get_log("performance")
+    browser.set_window_size(1400, 1000)
+    browser.get(address)
+    driver = Driver(browser)
+    driver.wait(lambda: browser.find_elements(By.CSS_SELECTOR, "#examples button.thumbnail-item img"))
+    return driver
+
+
+class Driver:
+    def __init__(self, browser):
+        self.browser = browser
+
+    def wait(self, ready, seconds=90):
+        deadline = time.time() + seconds
+        while time.time() < deadline:
+            try:
+                value = ready()
+            except Exception:  # the page is being redrawn
+                value = None
+            if value:
+                return value
+            time.sleep(0.1)
+        raise AssertionError(f"nothing came within {seconds} s; the page says: {self.text()[-600:]}")
+
+    def text(self):
+        return self.browser.find_element(By.TAG_NAME, "body").text
+
+    def one(self, selector):
+        return self.wait(lambda: self.browser.find_element(By.CSS_SELECTOR, selector), 20)
+
+    def click(self, element):
+        self.browser.execute_script("arguments[0].scrollIntoView({block: 'center'}); arguments[0].click()", element)
+
+    def press(self, label):
+        """Click the visible button with this label."""
+
+        def find():
+            buttons = self.browser.find_elements(By.TAG_NAME, "button")
+            return next((b for b in buttons if b.is_displayed() and b.text.strip() == label), None)
+
+        self.click(self.wait(find, 20))
+
+    def tab(self, name):
+        find = lambda: next(  # noqa: E731
+            (t for t in self.browser.find_elements(By.CSS_SELECTOR, "[role=tab]") if t.text.strip() == name and t.is_displayed()), None
+        )
+        self.click(self.wait(find, 20))
+
+    def upload(self, path):
+        self.one("#photo input[type=file]").send_keys(str(path))
+        self.wait(lambda: self.browser.find_elements(By.CSS_SELECTOR, "#photo img, #photo [data-testid=image] img"))
+
+    def example(self, number=0):
+        self.click(self.browser.find_elements(By.CSS_SELECTOR, "#examples button.thumbnail-item")[number])
+        self.wait(lambda: self.browser.find_elements(By.CSS_SELECTOR, "#photo img"))
+
+    def viewer(self, key):
+        return self.one(f"#viewer-{key} .sv")
+
+    def result(self, key):
+        """Wait until viewer ``key`` shows a result; returns it."""
+        return self.wait(lambda: self.viewer(key) if self.viewer(key).get_attribute("data-state") == "result" else None)
+
+    def shares(self, key):
+        script = "const r = arguments[0].maskViewer.result; return r.listed.map(k => [r.names[k], r.shares[k]])"
+        return dict(self.browser.execute_script(script, self.result(key)))
+
+    def draw(self, points):
+        """A stroke on the scribble pad through points given as parts of its width and height."""
+        canvas = self.one("#pad canvas")
+        self.browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", canvas)
+        width, height = canvas.size["width"], canvas.size["height"]
+        chain = ActionChains(self.browser, duration=20)
+        places = [(int((x - 0.5) * width), int((y - 0.5) * height)) for x, y in points]
+        chain.move_to_element_with_offset(canvas, *places[0]).click_and_hold()
+        for place in places[1:]:
+            chain.move_to_element_with_offset(canvas, *place)
+        chain.release().perform()
+
+
+def test_clustering_tab(page):
+    page.example()
+    page.press("Segment")
+    for key in ("slic", "kmeans", "ncut"):
+        assert sum(page.shares(key).values()) == pytest.approx(1, abs=0.01)
+        assert page.viewer(key).find_element(By.CSS_SELECTOR, "[data-testid=replay]").is_displayed()
+    assert len(page.shares("kmeans")) == 6
+
+
+def test_graphcut_tab(page, files):
+    page.upload(files / "cat.jpg")
+    page.tab("Graph cut")
+    page.wait(lambda: page.one("#pad .pad").get_attribute("data-state") == "ready")
+    page.press("Cut")
+    page.wait(lambda: "draw" in page.viewer("graphcut").text.lower())
+    page.draw([(0.35, 0.5), (0.65, 0.55)])
+    page.press("Cut")
+    page.wait(lambda: "background" in page.viewer("graphcut").find_element(By.CSS_SELECTOR, "[data-testid=error]").text.lower())
+    page.press("Background")
+    page.draw([(0.03, 0.03), (0.2, 0.03)])
+    assert page.one("#pad .pad").get_attribute("data-strokes") == "2"
+    page.press("Cut")
+    shares = page.shares("graphcut")
+    assert 0.02 < shares["foreground"] < 0.98
+    # Undo takes the last stroke back, redo restores it.
+    ActionChains(page.browser).send_keys("").perform()
+    page.click(page.one("#pad [data-testid=undo]"))
+    assert page.one("#pad .pad").get_attribute("data-strokes") == "1"
+    page.click(page.one("#pad [data-testid=redo]"))
+    assert page.one("#pad .pad").get_attribute("data-strokes") == "2"
+
+
+def test_live_cut_follows_each_stroke(page, files):
+    page.upload(files / "cat.jpg")
+    page.tab("Graph cut")
+    page.wait(lambda: page.one("#pad .pad").get_attribute("data-state") == "ready")
+    page.click(page.one("#live input"))
+    page.draw([(0.35, 0.5), (0.65, 0.55)])
+    page.press("Background")
+    page.draw([(0.03, 0.03), (0.2, 0.03)])
+    first = page.result("graphcut").get_attribute("data-turn")
+    page.draw([(0.8, 0.95), (0.95, 0.95)])
+    page.wait(lambda: page.viewer("graphcut").get_attribute("data-turn") != first)
+
+
+@pytest.mark.skipif(not NETWORKS, reason="no trained network here")
+def test_networks_tab(page, files):
+    page.upload(files / "cat.jpg")
+    page.tab("Networks")
+    page.press("Run networks")
+    plain, refined = page.shares("deeplab-v3plus"), page.shares("deeplab-v3plus-crf")
+    assert plain["cat"] > 0.3 and refined["cat"] > 0.3
+    replay = page.viewer("deeplab-v3plus-crf").find_element(By.CSS_SELECTOR, "[data-testid=replay]")
+    assert replay.is_displayed()
+    table = page.wait(lambda: page.one("#network-table table"))
+    assert "cat" in table.text and "DeepLabv3+ + CRF" in table.text
+
+
+def test_pins_meet_in_the_comparison_tab(page):
+    page.example(1)
+    page.press("Segment")
+    for key in ("slic", "kmeans"):
+        page.result(key)
+    page.result("ncut")
+    page.wait(lambda: "Done" in page.text())
+    for number, button in enumerate(page.browser.find_elements(By.CSS_SELECTOR, "button.pin")[:2]):
+        page.click(button)
+        page.wait(lambda n=number: f"{n + 1} pinned" in page.browser.page_source)
+    page.tab("Compare")
+    page.wait(lambda: page.one("#pinned-1 .sv").get_attribute("data-state") == "result")
+    duel = page.wait(lambda: page.one("#divider-viewer .sv[data-state=result]"))
+    assert page.browser.execute_script("return arguments[0].maskViewer.result.before !== null", duel)
+    assert page.browser.execute_script("return arguments[0].maskViewer.stage.divider", duel) == 0.5
+
+
+def test_export_offers_three_files(page):
+    page.example()
+    page.press("Segment")
+    page.result("slic")
+    page.wait(lambda: "Done" in page.text())
+    page.click(page.browser.find_elements(By.CSS_SELECTOR, "button.export")[0])
+    page.wait(lambda: all(end in page.browser.page_source for end in ("-labels", "-overlay", "-report")))
+
+
+@pytest.mark.parametrize("file, words", [(None, "Choose a photo first"), ("text.jpg", "not an image")])
+def test_unusable_photos_are_explained(page, files, file, words):
+    if file:
+        page.one("#photo input[type=file]").send_keys(str(files / file))
+        time.sleep(1)
+    page.press("Segment")
+    page.wait(lambda: words.lower() in page.text().lower())
+    page.example()  # and the page goes on working
+    page.press("Segment")
+    page.result("kmeans")
+
+
+def test_one_pixel_is_enough(page, files):
+    page.upload(files / "dot.png")
+    page.press("Segment")
+    assert page.shares("kmeans") and page.shares("slic")
+
+
+def test_closing_the_page_mid_run_leaves_the_server_serving(page, address):
+    page.example()
+    page.press("Segment")
+    page.browser.get("about:blank")
+    page.browser.get(address)
+    page.wait(lambda: page.browser.find_elements(By.CSS_SELECTOR, "#examples button.thumbnail-item img"))
+    page.example()
+    page.press("Segment")
+    page.result("ncut")
+
+
+def test_nothing_comes_from_elsewhere_and_the_console_is_clean(page, address):
+    import json
+
+    page.example()
+    page.press("Segment")
+    page.result("kmeans")
+    severe = [entry["message"] for entry in page.browser.get_log("browser") if entry["level"] == "SEVERE"]
+    assert [message for message in severe if "favicon" not in message and "manifest" not in message] == []
+    hosts = set()
+    for entry in page.browser.get_log("performance"):
+        message = json.loads(entry["message"])["message"]
+        if message["method"] == "Network.requestWillBeSent":
+            target = urlparse(message["params"]["request"]["url"])
+            if target.scheme in ("http", "https", "ws", "wss"):
+                hosts.add(target.hostname)
+    assert hosts <= {urlparse(address).hostname}
+
+
+def test_api_serves_every_method(address, files, tmp_path):
+    from gradio_client import Client, handle_file
+
+    client = Client(address, verbose=False)
+    photo = handle_file(str(files / "cat.jpg"))
+    seeds = np.zeros((200, 260), np.uint8)
+    seeds[90:110, 80:180], seeds[:8] = 1, 2
+    Image.fromarray(seeds).save(tmp_path / "seeds.png")
+    for name, m in methods().items():
+        if m.unavailable():
+            continue
+        extra = {"scribbles": handle_file(str(tmp_path / "seeds.png"))} if m.needs_scribbles else {}
+        report, labels, overlay = client.predict(photo=photo, seed=4, api_name=f"/{name}", **extra)
+        assert report["method"] == name and report["seed"] == 4
+        assert Image.open(labels).size == Image.open(overlay).size == (260, 200)
+    report, *_ = client.predict(photo=photo, clusters=3, api_name="/kmeans")
+    assert report["parameters"]["clusters"] == 3
+    with pytest.raises(Exception, match="(?i)scribble"):
+        client.predict(photo=photo, api_name="/graphcut")
