@@ -19,8 +19,17 @@ from ..labels import BINARY
 from ..method import Params, Run, method, require_scribbles
 from ..segmentation import Picture, Segmentation, heatmap
 from .energy import (
-    SCALE, STEPS, cut_pairs, data_costs, estimate_sigma, evaluate, neighbour_sums, pair_slices, pairwise_weights, squared_contrasts,
-)  # fmt: skip
+    SCALE,
+    STEPS,
+    cut_pairs,
+    data_costs,
+    estimate_sigma,
+    evaluate,
+    neighbour_sums,
+    pair_slices,
+    pairwise_weights,
+    squared_contrasts,
+)
 from .likelihood import colour_log_likelihoods, lab_colours, nearness_log_prior, posterior_costs
 from .maxflow import grid_maxflow
 from .scribbles import check_scribbles
@@ -31,19 +40,25 @@ REPLAY = (0, 1 / 27, 1 / 9, 1 / 3, 1)
 
 
 class GraphCutParams(Params):
-    smoothness: float = Field(40.0, ge=0, le=1000, description="lambda: cost of cutting between two pixels of one colour, in nats")
-    sigma: float = Field(0.0, ge=0, le=200, description="colour difference that counts as an edge, in Lab units; 0 = the photo's own")
+    smoothness: float = Field(
+        40.0, ge=0, le=1000, description="lambda: cost of cutting between two pixels of one colour, in nats"
+    )
+    sigma: float = Field(
+        0.0, ge=0, le=200, description="colour difference that counts as an edge, in Lab units; 0 = the photo's own"
+    )
     neighbours: Literal[4, 8] = Field(8, description="neighbours of a pixel: 4, or 8 with the diagonals")
     likelihood: Literal["mixture", "histogram"] = Field("mixture", description="model of the scribbled colours")
     components: int = Field(5, ge=1, le=16, description="Gaussians per mixture")
     colour_weight: float = Field(1.0, ge=0, le=10, description="how much the colour likelihoods count")
-    nearness_weight: float = Field(2.5, ge=0, le=10, description="how much the nearer stroke is favoured; 0 = colour alone")
+    nearness_weight: float = Field(
+        2.5, ge=0, le=10, description="how much the nearer stroke is favoured; 0 = colour alone"
+    )
     connected: bool = Field(True, description="keep only parts of the object that an object stroke touches")
 
 
 @method("graphcut", family="graphcut", title="Graph cut", params=GraphCutParams, needs_scribbles=True)
 def graphcut(image: np.ndarray, params: GraphCutParams, run: Run) -> Segmentation:
-    """Minimum cut between object and background strokes: colour likelihoods plus contrast-sensitive smoothness, solved exactly.
+    """Minimum cut between strokes: colour likelihoods plus contrast-sensitive smoothness, solved exactly.
 
     Boykov & Jolly, ICCV 2001. ``run.scribbles`` is (h, w): 1 = object, 2 = background.
     """
@@ -67,8 +82,10 @@ def graphcut(image: np.ndarray, params: GraphCutParams, run: Run) -> Segmentatio
             caption = "parts without an object stroke removed"
             run.frame(caption, labels=labels.copy(), energy=sum(evaluate(labels, data, weights)[:2]) / SCALE)
     facts = energy_facts(labels, data, weights, flow) | {
-        "pixels in parts removed": int(removed.sum()), "lambda": params.smoothness, "sigma (Lab units)": round(sigma, 3),
-    }  # fmt: skip
+        "pixels in parts removed": int(removed.sum()),
+        "lambda": params.smoothness,
+        "sigma (Lab units)": round(sigma, 3),
+    }
     return Segmentation(
         labels=labels, names=list(BINARY.names), palette=BINARY.palette, energy_name="energy (nats)",
         pictures=[*cost_pictures(costs), cut_picture(labels, weights)], facts=facts,
@@ -111,7 +128,11 @@ def solve(data: np.ndarray, weights: list[np.ndarray], run: Run) -> tuple[np.nda
         scaled = [np.round(part * w).astype(np.int64) for w in weights]
         flow, labels = minimum_cut(data, scaled, stepper(run, 0.2 + 0.8 * i / len(parts), text))
         energy = sum(evaluate(labels, data, weights)[:2]) / SCALE
-        caption = "each pixel for itself (lambda = 0)" if part == 0 else f"minimum cut at {part:.0%} of lambda: energy {energy:.1f}"
+        caption = (
+            "each pixel for itself (lambda = 0)"
+            if part == 0
+            else f"minimum cut at {part:.0%} of lambda: energy {energy:.1f}"
+        )
         run.frame(caption, labels=labels.copy(), energy=energy)
     return labels, flow
 
@@ -160,11 +181,17 @@ def energy_facts(labels: np.ndarray, data: np.ndarray, weights: list[np.ndarray]
 def cost_pictures(costs: np.ndarray) -> list[Picture]:
     """The data term: the probability of the object, and the cost of either label."""
     high = float(np.percentile(costs, 99.5))
+    probability = heatmap(np.exp(-costs[OBJECT]), 0, 1)
+    of_object, of_background = (heatmap(costs[label], 0, high) for label in (OBJECT, BACKGROUND))
     return [
-        Picture("Probability of the object", heatmap(np.exp(-costs[OBJECT]), 0, 1), "By colour and nearest stroke, pixel by pixel; yellow = object."),
-        Picture("Cost of the label object", heatmap(costs[OBJECT], 0, high), "D_p(object): the source-side pixels pay this. Yellow = expensive."),
-        Picture("Cost of the label background", heatmap(costs[BACKGROUND], 0, high), "D_p(background): the sink-side pixels pay this. Yellow = expensive."),
-    ]  # fmt: skip
+        Picture(
+            "Probability of the object", probability, "By colour and nearest stroke, pixel by pixel; yellow = object."
+        ),
+        Picture("Cost of the label object", of_object, "D_p(object), paid on the source side; yellow = expensive."),
+        Picture(
+            "Cost of the label background", of_background, "D_p(background), paid on the sink side; yellow = expensive."
+        ),
+    ]
 
 
 def cut_picture(labels: np.ndarray, weights: list[np.ndarray]) -> Picture:
@@ -175,4 +202,6 @@ def cut_picture(labels: np.ndarray, weights: list[np.ndarray]) -> Picture:
         first, second = pair_slices(step)
         cut = cut_pairs(labels, step)
         picture[cut] = picture[second][cut[first]] = (255, 60, 60)  # both pixels of each cut edge
-    return Picture("Edges and the cut", picture, "Dark = weak ties between neighbours, cheap to cut; red = the minimum cut.")
+    return Picture(
+        "Edges and the cut", picture, "Dark = weak ties between neighbours, cheap to cut; red = the minimum cut."
+    )

@@ -48,10 +48,12 @@ class Mixture:
         self.weights = (owned + 1e-9) / (owned + 1e-9).sum()
         centre = colours.mean(axis=0)
         self.means = (memberships.T @ colours + 1e-6 * centre) / (owned + 1e-6)[:, None]
-        offsets = colours[None] - self.means[:, None]  # (K, n, 3)
-        scatter = np.einsum("nk,kni,knj->kij", memberships, offsets, offsets, optimize=True)
         prior = PRIOR_PIXELS * PRIOR_SPREAD**2 * np.eye(3)
-        self.covariances = (scatter + prior) / (owned + PRIOR_PIXELS)[:, None, None] + NOISE**2 * np.eye(3)
+        self.covariances = np.empty((len(owned), 3, 3))
+        for k, mean in enumerate(self.means):
+            offsets = colours - mean  # (n, 3)
+            scatter = (offsets * memberships[:, k : k + 1]).T @ offsets
+            self.covariances[k] = (scatter + prior) / (owned[k] + PRIOR_PIXELS) + NOISE**2 * np.eye(3)
 
     def log_components(self, colours: np.ndarray) -> np.ndarray:
         """ln(weight x density) of each component at (n, 3) colours, (n, K) float32."""
@@ -116,6 +118,12 @@ class Histogram:
         return np.log(np.maximum(self.density[self._bins(colours)], 1e-304))
 
 
+def refit_mixture(mixture: Mixture, colours: np.ndarray) -> Mixture:
+    """The mixture after each of (n, 3) colours went wholly to its likeliest component (GrabCut's steps 1 and 2)."""
+    likeliest = mixture.log_components(colours).argmax(axis=1)
+    return Mixture(colours, np.eye(len(mixture.weights), dtype=colours.dtype)[likeliest])
+
+
 def sample(colours: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """At most ``MOST_SAMPLES`` of the (n, 3) colours, drawn without repetition."""
     if len(colours) <= MOST_SAMPLES:
@@ -155,7 +163,10 @@ def nearness_log_prior(scribbles: np.ndarray, labels: int, weight: float) -> np.
     """
     soft = 0.02 * np.hypot(*scribbles.shape)
     logs = [
-        -weight * np.log(cv2.distanceTransform((scribbles != k + 1).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE) + soft)
+        -weight
+        * np.log(
+            cv2.distanceTransform((scribbles != k + 1).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE) + soft
+        )
         for k in range(labels)
     ]
     return np.stack(logs).astype(np.float32)

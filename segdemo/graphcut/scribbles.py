@@ -28,7 +28,9 @@ def check_scribbles(scribbles: np.ndarray, size: tuple[int, int], labels: int = 
             "give one integer per pixel of the photo."
         )
     if scribbles.dtype.kind not in "iub":
-        raise ScribbleError(f"The scribbles are {scribbles.dtype}: give integers, 0 = none, 1 = object, 2 = background.")
+        raise ScribbleError(
+            f"The scribbles are {scribbles.dtype}: give integers, 0 = none, 1 = object, 2 = background."
+        )
     low, high = int(scribbles.min(initial=0)), int(scribbles.max(initial=0))
     if low < 0 or high > labels:
         wrong = low if low < 0 else high

@@ -168,7 +168,12 @@ def test_a_run_can_be_stopped():
 def test_cuts_out_the_astronaut():
     photo = cv2.resize(photos.astronaut(), (256, 256), interpolation=cv2.INTER_AREA)
     scribbles = np.zeros((256, 256), np.uint8)
-    for label, a, b in ((1, (110, 30), (110, 90)), (1, (110, 130), (60, 200)), (2, (30, 20), (20, 150)), (2, (200, 40), (235, 165))):
+    for label, a, b in (
+        (1, (110, 30), (110, 90)),
+        (1, (110, 130), (60, 200)),
+        (2, (30, 20), (20, 150)),
+        (2, (200, 40), (235, 165)),
+    ):
         cv2.line(scribbles, a, b, label, 3)
     labels = cut(photo, scribbles).labels
     assert labels[60:80, 100:120].all() and labels[160:240, 60:130].mean() > 0.9  # face, suit

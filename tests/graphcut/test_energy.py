@@ -6,8 +6,16 @@ from scipy.stats import multivariate_normal
 
 from segdemo.graphcut import energy
 from segdemo.graphcut.likelihood import (
-    GAMUT, NOISE, OUTLIERS, Histogram, Mixture, colour_log_likelihoods, fit_mixture, nearness_log_prior, posterior_costs,
-)  # fmt: skip
+    GAMUT,
+    NOISE,
+    OUTLIERS,
+    Histogram,
+    Mixture,
+    colour_log_likelihoods,
+    fit_mixture,
+    nearness_log_prior,
+    posterior_costs,
+)
 
 RNG = np.random.default_rng
 
@@ -86,7 +94,8 @@ def test_mixture_density_is_a_sum_of_gaussians():
     mixture = Mixture(colours, np.eye(3)[np.arange(50) % 3])
     points = RNG(5).normal(size=(20, 3)) * 20
     expected = sum(
-        w * multivariate_normal(m, c).pdf(points) for w, m, c in zip(mixture.weights, mixture.means, mixture.covariances)
+        w * multivariate_normal(m, c).pdf(points)
+        for w, m, c in zip(mixture.weights, mixture.means, mixture.covariances)
     )
     np.testing.assert_allclose(np.exp(mixture.log_density(points)), expected, rtol=1e-4)
     assert mixture.weights.sum() == pytest.approx(1)

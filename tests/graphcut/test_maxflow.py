@@ -33,7 +33,11 @@ def scipy_flow(source, sink, *edges):
     height, width = source.shape
     node = np.arange(source.size).reshape(source.shape)
     s, t = source.size, source.size + 1
-    rows, columns, capacities = [np.full(source.size, s), node.ravel()], [node.ravel(), np.full(source.size, t)], [source.ravel(), sink.ravel()]
+    rows, columns, capacities = (
+        [np.full(source.size, s), node.ravel()],
+        [node.ravel(), np.full(source.size, t)],
+        [source.ravel(), sink.ravel()],
+    )
     for (dy, dx), edge in zip(STEPS, edges):
         y, x = np.mgrid[:height, :width]
         inside = (y + dy < height) & (x + dx >= 0) & (x + dx < width)
@@ -149,7 +153,9 @@ def test_long_thin_grid():
     assert flow == 7 and inside.sum() == 3211
 
 
-@pytest.mark.parametrize("name, index", [("source", 0), ("sink", 1), ("right", 2), ("down", 3), ("down_right", 4), ("down_left", 5)])
+@pytest.mark.parametrize(
+    "name, index", [("source", 0), ("sink", 1), ("right", 2), ("down", 3), ("down_right", 4), ("down_left", 5)]
+)
 def test_wrong_capacities_are_named(name, index):
     def with_plane(plane):
         grid = [np.ones((3, 4), int) for _ in range(6)]

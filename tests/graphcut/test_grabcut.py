@@ -1,0 +1,113 @@
+"""GrabCut: learns from its own cut, lowers its energy, works from a box as well as from strokes."""
+
+import numpy as np
+import pytest
+
+from segdemo.errors import Cancelled, ScribbleError
+from segdemo.graphcut.grabcut import GrabCutParams, grabcut
+from segdemo.graphcut.likelihood import Mixture, refit_mixture
+from segdemo.method import Run, get_method
+
+
+def two_tone_disc(size=72):
+    """A disc, left half red and right half green, on a blue-grey ground; its mask."""
+    rng = np.random.default_rng(0)
+    y, x = np.mgrid[:size, :size]
+    mask = (y - size / 2) ** 2 + (x - size / 2) ** 2 < (size / 3) ** 2
+    tone = np.where((x < size / 2)[..., None], (190, 50, 40), (60, 170, 60))
+    image = np.where(mask[..., None], tone, (80, 90, 120)) + rng.normal(0, 15, (size, size, 3))
+    return image.clip(0, 255).astype(np.uint8), mask
+
+
+def outside_of_box(size=72, margin=9):
+    scribbles = np.full((size, size), 2, np.uint8)
+    scribbles[margin:-margin, margin:-margin] = 0
+    return scribbles
+
+
+def strokes(size=72):
+    scribbles = np.zeros((size, size), np.uint8)
+    scribbles[size // 2, size // 3 : 2 * size // 3] = 1
+    scribbles[2:5] = scribbles[-5:-2] = 2
+    return scribbles
+
+
+def cut(image, scribbles, **params):
+    run = Run(scribbles=scribbles)
+    return grabcut(image, GrabCutParams(**params), run), run
+
+
+def iou(labels, mask):
+    return ((labels == 1) & mask).sum() / ((labels == 1) | mask).sum()
+
+
+@pytest.mark.parametrize("scribbles", [outside_of_box(), strokes()], ids=["box", "strokes"])
+@pytest.mark.parametrize("neighbours", [4, 8])
+def test_finds_the_disc_from_a_box_and_from_strokes(scribbles, neighbours):
+    image, mask = two_tone_disc()
+    result, run = cut(image, scribbles, neighbours=neighbours)
+    assert iou(result.labels, mask) > 0.97
+    assert (result.labels[scribbles == 2] == 0).all() and (result.labels[scribbles == 1] == 1).all()
+    assert len(run.frames) == len(run.energy) == result.facts["rounds"]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_energy_falls_every_round(seed):
+    rng = np.random.default_rng(seed)
+    image = rng.integers(0, 256, (8, 9, 3)).repeat(5, 0).repeat(5, 1).astype(np.uint8)
+    _, run = cut(image, outside_of_box(45)[:40], iterations=15, seed=seed, smoothness=10.0)
+    assert len(run.energy) >= 1 and (np.diff(run.energy) < 0).all()
+
+
+def test_energy_is_the_flow():
+    image, _ = two_tone_disc()
+    facts = cut(image, strokes(), connected=False)[0].facts
+    assert facts["energy"] == facts["maximum flow"] == pytest.approx(facts["data energy"] + facts["smoothness energy"])
+
+
+def test_refitting_raises_the_likelihood_of_the_likeliest_components():
+    rng = np.random.default_rng(1)
+    colours = np.concatenate([rng.normal(c, 12, (300, 3)) for c in (20, 60, 90)]).astype(np.float32)
+    mixture = Mixture(colours, np.eye(3, dtype=np.float32)[rng.integers(0, 3, 900)])
+    before = mixture.log_components(colours).max(axis=1).sum()
+    for _ in range(4):
+        mixture = refit_mixture(mixture, colours)
+        after = mixture.log_components(colours).max(axis=1).sum()
+        assert after >= before
+        before = after
+
+
+def test_missing_background_and_nothing_left_free():
+    image, _ = two_tone_disc()
+    with pytest.raises(ScribbleError, match="no scribbles"):
+        cut(image, None)
+    with pytest.raises(ScribbleError, match="needs the background"):
+        cut(image, np.where(strokes() == 1, 1, 0).astype(np.uint8))
+    with pytest.raises(ScribbleError, match="leave the object free"):
+        cut(image, np.full((72, 72), 2, np.uint8))
+
+
+def test_a_box_around_nothing_says_so():
+    image = np.full((40, 40, 3), 100, np.uint8)
+    image += np.random.default_rng(0).integers(0, 9, (40, 40, 1)).astype(np.uint8)
+    result, _ = cut(image, outside_of_box(40))
+    assert (result.labels == 1).any() or "Nothing of the object is left" in result.notices[0]
+
+
+@pytest.mark.parametrize("size", [(2, 2), (2, 60), (60, 2)])
+def test_smallest_and_thinnest_photos(size):
+    image = np.random.default_rng(1).integers(0, 256, (*size, 3)).astype(np.uint8)
+    scribbles = np.zeros(size, np.uint8)
+    scribbles[0, 0], scribbles[-1, -1] = 1, 2
+    labels = cut(image, scribbles)[0].labels
+    assert labels.shape == size and labels[0, 0] == 1 and labels[-1, -1] == 0
+
+
+def test_same_seed_same_result_and_can_be_stopped():
+    image, _ = two_tone_disc()
+    np.testing.assert_array_equal(cut(image, strokes(), seed=3)[0].labels, cut(image, strokes(), seed=3)[0].labels)
+    calls = []
+    run = Run(scribbles=strokes(), is_cancelled=lambda: len(calls) >= 3, on_step=lambda f, text: calls.append(text))
+    with pytest.raises(Cancelled):
+        grabcut(image, GrabCutParams(), run)
+    assert get_method("grabcut").needs_scribbles
