@@ -7,6 +7,7 @@ import os
 import threading
 
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # before anything imports gradio
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch: idle threads must not spin while visitors wait
 
 from segdemo import Engine  # noqa: E402
 from segdemo.errors import ParameterError  # noqa: E402

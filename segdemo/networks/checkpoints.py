@@ -21,6 +21,12 @@ from ..errors import UnavailableError
 FOLDER = Path(os.environ.get("SEGDEMO_WEIGHTS", Path(__file__).resolve().parents[2] / "weights"))
 
 
+CARD_ENTRIES = (
+    "name", "file", "parameters", "input_size", "labels", "data", "licence", "recipe", "seed", "training", "scores", "scores_with_crf",
+)  # fmt: skip
+"""What every card has to say; ``segdemo.train --publish`` writes it."""
+
+
 def card_path(name: str) -> Path:
     return FOLDER / f"{name}.json"
 
@@ -39,8 +45,11 @@ def read_card(name: str) -> dict:
         card = _read_card(path, path.stat().st_mtime_ns)
     except ValueError:
         raise UnavailableError(f"{name}: its card {path.name} is damaged; fetch the weights folder again.") from None
-    if card.get("name") != name or "file" not in card:
+    if not isinstance(card, dict) or card.get("name") != name:
         raise UnavailableError(f"{name}: the card {path.name} describes something else; fetch the weights folder again.")
+    missing = [entry for entry in CARD_ENTRIES if entry not in card]
+    if missing:
+        raise UnavailableError(f"{name}: the card {path.name} lacks {', '.join(missing)}; fetch the weights folder again.")
     return card
 
 

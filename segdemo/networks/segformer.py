@@ -126,11 +126,16 @@ class Decoder(nn.Module):
 
     def forward(self, features: list[Tensor]) -> Tensor:
         size = features[0].shape[2:]
-        maps = [
-            resize(to_map(linear(to_tokens(f)), *f.shape[2:]), size)
-            for linear, f in zip(self.linears, features, strict=True)
-        ]
-        x = self.fuse(torch.cat(maps[::-1], dim=1))  # coarsest first, as in the authors' weights
+        convolution, *rest = self.fuse
+        # The paper enlarges every stage, concatenates, then applies the 1 x 1 convolution. Both are linear, so each
+        # stage's share of the convolution may come before the enlargement, on its own coarse grid: same sum, less work.
+        shares = convolution.weight.chunk(len(features), dim=1)[::-1]  # weights expect the coarsest stage first
+        x = 0 if convolution.bias is None else convolution.bias[:, None, None]
+        for feature, linear, share in zip(features, self.linears, shares, strict=True):
+            mapped = to_map(linear(to_tokens(feature)), *feature.shape[2:])  # (N, width, h, w)
+            x = x + resize(F.conv2d(mapped, share), size)
+        for layer in rest:
+            x = layer(x)
         return self.classifier(self.dropout(x))
 
 

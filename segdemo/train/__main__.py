@@ -73,7 +73,8 @@ def publish(recipe_name: str, network: torch.nn.Module, trainer: Trainer, option
                 "device": str(trainer.device),
                 "curve": trainer.log,
             },
-            "scores": {"miou7": 0.0},
+            "scores": {"miou7": 0.0},  # until they are measured, three lines below
+            "scores_with_crf": {},
         }
         write_card(card)
         engine = Engine(options.device)

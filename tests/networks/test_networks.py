@@ -129,7 +129,9 @@ class TestWeights:
         torch.manual_seed(0)
         monkeypatch.setattr(checkpoints, "FOLDER", tmp_path)
         checkpoints.save_weights(build_network("fcn-8s"), tmp_path / "fcn.safetensors")
-        card = {"name": "fcn-32s", "file": "fcn.safetensors", "input_size": 64, "scores": {"miou7": 0.5}}
+        card = dict.fromkeys(checkpoints.CARD_ENTRIES, "") | {
+            "name": "fcn-32s", "file": "fcn.safetensors", "input_size": 64, "scores": {"miou7": 0.5},
+        }  # fmt: skip
         (tmp_path / "fcn-32s.json").write_text(json.dumps(card))
         return tmp_path
 
@@ -156,6 +158,10 @@ class TestWeights:
     def test_damaged_card(self, folder):
         (folder / "fcn-32s.json").write_text("{")
         self.refuses("damaged")
+
+    def test_incomplete_card(self, folder):
+        (folder / "fcn-32s.json").write_text('{"name": "fcn-32s", "file": "fcn.safetensors"}')
+        self.refuses("lacks parameters")
 
     def test_card_of_another_network(self, folder):
         (folder / "fcn-32s.json").write_text('{"name": "unet", "file": "fcn.safetensors"}')
