@@ -26,6 +26,8 @@ CARD_ENTRIES = (
 )  # fmt: skip
 """What every card has to say; ``segdemo.train --publish`` writes it."""
 
+SCORE_ENTRIES = ("iou", "support", "miou7", "miou", "pixel_accuracy", "boundary_f", "photos", "seconds_per_photo")
+
 
 def card_path(name: str) -> Path:
     return FOLDER / f"{name}.json"
@@ -48,6 +50,8 @@ def read_card(name: str) -> dict:
     if not isinstance(card, dict) or card.get("name") != name:
         raise UnavailableError(f"{name}: the card {path.name} describes something else; fetch the weights folder again.")
     missing = [entry for entry in CARD_ENTRIES if entry not in card]
+    for part in ("scores", "scores_with_crf"):
+        missing += [f"{part}.{entry}" for entry in SCORE_ENTRIES if entry not in card.get(part, ())]
     if missing:
         raise UnavailableError(f"{name}: the card {path.name} lacks {', '.join(missing)}; fetch the weights folder again.")
     return card

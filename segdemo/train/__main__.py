@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
 import sys
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -51,37 +52,55 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
 
 
 def publish(recipe_name: str, network: torch.nn.Module, trainer: Trainer, options: argparse.Namespace) -> None:
-    """Write the weights file and, for each network it serves, a card with scores measured on val."""
-    checkpoints.FOLDER.mkdir(exist_ok=True)
-    file = f"{recipe_name}.safetensors"
-    checkpoints.save_weights(network, checkpoints.FOLDER / file)
-    for name in SERVES.get(recipe_name, (recipe_name,)):
-        card = {
-            "name": name,
-            "file": file,
-            "architecture": architectures()[name].title,
-            "parameters": count_parameters(build_network(name)),
-            "input_size": options.input_size,
-            "labels": "VOC-21",
-            "data": DATA_AND_TERMS,
-            "licence": "Apache-2.0 for the weights as such; the photos behind them restrict use to research and teaching",
-            "recipe": asdict(trainer.recipe),
-            "seed": trainer.recipe.seed,
-            "training": {
-                "minutes": round(trainer.elapsed / 60, 1),
-                "iterations": trainer.iteration,
-                "device": str(trainer.device),
-                "curve": trainer.log,
-            },
-            "scores": {"miou7": 0.0},  # until they are measured, three lines below
-            "scores_with_crf": {},
-        }
-        write_card(card)
-        engine = Engine(options.device)
-        card["scores"] = evaluate(engine, name, options.data / "voc")
-        card["scores_with_crf"] = evaluate(engine, name, options.data / "voc", crf=True)
-        write_card(card)
-        print(name, json.dumps({k: v for k, v in card["scores"].items() if k not in ("iou", "support")}), flush=True)
+    """Write the weights file and, for each network it serves, a card with scores measured on val.
+
+    All is made in the run folder and moved to ``weights/`` when whole, so that nothing unmeasured is ever there.
+    """
+    final, draft = checkpoints.FOLDER, trainer.folder / "weights"
+    final.mkdir(exist_ok=True)
+    draft.mkdir(exist_ok=True)
+    checkpoints.FOLDER = draft
+    try:
+        file = f"{recipe_name}.safetensors"
+        checkpoints.save_weights(network, draft / file)
+        names = SERVES.get(recipe_name, (recipe_name,))
+        for name in names:
+            card = new_card(name, file, trainer, options.input_size)
+            write_card(card)
+            engine = Engine(options.device)
+            card["scores"] = evaluate(engine, name, options.data / "voc")
+            card["scores_with_crf"] = evaluate(engine, name, options.data / "voc", crf=True)
+            write_card(card)
+            print(name, json.dumps({k: v for k, v in card["scores"].items() if k not in ("iou", "support")}), flush=True)
+    finally:
+        checkpoints.FOLDER = final
+    for made in [file, *(f"{name}.json" for name in names)]:
+        shutil.copyfile(draft / made, final / made)
+
+
+def new_card(name: str, file: str, trainer: Trainer, input_size: int) -> dict:
+    """Everything a card says before its network has been scored."""
+    unscored = dict.fromkeys(checkpoints.SCORE_ENTRIES, 0)
+    return {
+        "name": name,
+        "file": file,
+        "architecture": architectures()[name].title,
+        "parameters": count_parameters(build_network(name)),
+        "input_size": input_size,
+        "labels": "VOC-21",
+        "data": DATA_AND_TERMS,
+        "licence": "Apache-2.0 for the weights as such; the photos behind them restrict use to research and teaching",
+        "recipe": asdict(trainer.recipe),
+        "seed": trainer.recipe.seed,
+        "training": {
+            "minutes": round(trainer.elapsed / 60, 1),
+            "iterations": trainer.iteration,
+            "device": str(trainer.device),
+            "curve": trainer.log,
+        },
+        "scores": unscored,
+        "scores_with_crf": unscored,
+    }
 
 
 def write_card(card: dict) -> None:

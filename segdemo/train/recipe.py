@@ -192,7 +192,8 @@ class Trainer:
         else:
             outputs = training_scores(self.network, images)
         losses = [pixel_loss(scores.float(), masks, soft) for scores in outputs]
-        return total + sum(losses) / len(losses)
+        # The finest output counts as much as all coarser ones together.
+        return total + (sum(losses) / len(losses) + losses[-1]) / 2
 
     def step(self, images: np.ndarray, masks: np.ndarray) -> float:
         x = normalize(torch.from_numpy(images).to(self.device).permute(0, 3, 1, 2))

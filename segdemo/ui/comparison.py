@@ -29,7 +29,7 @@ def comparison_tab(shared: Shared) -> None:
             with gr.Column(min_width=330, visible=False, elem_classes="card") as column:
                 places.append(viewer(group="comparison", label=f"Pinned result {number + 1}", elem_id=f"pinned-{number}"))
                 columns.append(column)
-    with gr.Column(visible=False) as both:
+    with gr.Column(visible=False, elem_classes="duel") as both:
         gr.Markdown("### Two results under one divider")
         with gr.Row():
             left = gr.Dropdown([], label="Left of the divider", interactive=True, elem_id="divider-left")

@@ -130,7 +130,8 @@ class TestWeights:
         monkeypatch.setattr(checkpoints, "FOLDER", tmp_path)
         checkpoints.save_weights(build_network("fcn-8s"), tmp_path / "fcn.safetensors")
         card = dict.fromkeys(checkpoints.CARD_ENTRIES, "") | {
-            "name": "fcn-32s", "file": "fcn.safetensors", "input_size": 64, "scores": {"miou7": 0.5},
+            "name": "fcn-32s", "file": "fcn.safetensors", "input_size": 64,
+            "scores": dict.fromkeys(checkpoints.SCORE_ENTRIES, 0.5), "scores_with_crf": dict.fromkeys(checkpoints.SCORE_ENTRIES, 0.5),
         }  # fmt: skip
         (tmp_path / "fcn-32s.json").write_text(json.dumps(card))
         return tmp_path

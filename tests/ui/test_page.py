@@ -186,10 +186,11 @@ def test_pins_meet_in_the_comparison_tab(page):
         page.result(key)
     page.result("ncut")
     page.wait(lambda: "Done" in page.text())
-    for number, button in enumerate(page.browser.find_elements(By.CSS_SELECTOR, "button.pin")[:2]):
+    for title, button in zip(("SLIC superpixels", "k-means"), page.browser.find_elements(By.CSS_SELECTOR, "button.pin"), strict=False):
         page.click(button)
-        page.wait(lambda n=number: f"{n + 1} pinned" in page.browser.page_source)
+        page.wait(lambda t=title: f"{t} is pinned" in page.text())
     page.tab("Compare")
+    page.wait(lambda: "2 pinned" in page.text())
     page.wait(lambda: page.one("#pinned-1 .sv").get_attribute("data-state") == "result")
     duel = page.wait(lambda: page.one("#divider-viewer .sv[data-state=result]"))
     assert page.browser.execute_script("return arguments[0].maskViewer.result.before !== null", duel)

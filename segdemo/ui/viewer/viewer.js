@@ -76,7 +76,8 @@ class MaskViewer {
     }
     const pictures = value.pictures.map((picture) => ({ ...picture }));
     const frames = value.frames.map((frame) => ({ ...frame, cache: {} }));
-    return { ...value, photo, labels, scores, pictures, frames, photoAddress: value.photo };
+    const left = before && { labels: before, colours: value.before.palette };
+    return { ...value, photo, labels, scores, pictures, frames, before: left, photoAddress: value.photo };
   }
 
   showError(message) {
