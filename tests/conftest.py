@@ -23,6 +23,8 @@ def browser(tmp_path_factory):
     both are emptied by reading.
     """
     if not (shutil.which(CHROMIUM) and shutil.which(DRIVER)):
+        if os.environ.get("SEGDEMO_REQUIRE_BROWSER"):
+            pytest.fail("SEGDEMO_REQUIRE_BROWSER is set, but there is no Chromium with chromedriver here")
         pytest.skip("there is no Chromium with chromedriver here")
     webdriver = pytest.importorskip("selenium.webdriver")
     options = webdriver.ChromeOptions()

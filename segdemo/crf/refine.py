@@ -24,18 +24,21 @@ MAP_SIZE = 384
 
 
 class RefinementParams(Params):
-    """The dense CRF's switches; every network method has them."""
+    """The dense CRF's switches; every network method has them.
+
+    The defaults did best for DeepLabv3+ and FCN-16s together on a quarter of VOC's validation photos.
+    """
 
     crf: bool = Field(False, description="refine with a dense CRF")
     crf_iterations: int = Field(5, ge=1, le=20, description="mean-field iterations")
     crf_spatial_weight: float = Field(3.0, ge=0, le=50, description="strength of the smoothness kernel")
     crf_spatial_sigma: float = Field(3.0, ge=0.5, le=50, description="width of the smoothness kernel, in pixels")
-    crf_bilateral_weight: float = Field(10.0, ge=0, le=50, description="strength of the appearance kernel")
+    crf_bilateral_weight: float = Field(5.0, ge=0, le=50, description="strength of the appearance kernel")
     crf_bilateral_sigma_xy: float = Field(
-        80.0, ge=1, le=500, description="width of the appearance kernel in space, in pixels"
+        50.0, ge=1, le=500, description="width of the appearance kernel in space, in pixels"
     )
     crf_bilateral_sigma_rgb: float = Field(
-        13.0, ge=1, le=255, description="width of the appearance kernel in colour, in grey levels"
+        10.0, ge=1, le=255, description="width of the appearance kernel in colour, in grey levels"
     )
 
 

@@ -18,7 +18,8 @@ from torch import nn
 
 from ..errors import UnavailableError
 
-FOLDER = Path(os.environ.get("SEGDEMO_WEIGHTS", Path(__file__).resolve().parents[2] / "weights"))
+FOLDER = Path(os.environ.get("SEGDEMO_WEIGHTS") or Path(__file__).resolve().parents[2] / "weights")
+"""Where weights and cards lie; the environment variable ``SEGDEMO_WEIGHTS`` names another folder."""
 
 
 CARD_ENTRIES = (

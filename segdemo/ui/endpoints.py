@@ -44,7 +44,8 @@ def endpoints(workshop: Workshop) -> None:
 def endpoint(workshop: Workshop, m: Method, fields: list[str]) -> Callable:
     """A function whose parameters are the photo, the scribbles if needed, and the method's own, by name."""
 
-    def call(*values: Any, request: gr.Request = None):
+    def call(*values: Any):
+        *values, request = values  # Gradio puts the request where the signature below names it
         given = dict(zip(names, values, strict=True))
         photo = read_photo(given.pop("photo"))
         if m.needs_scribbles:
@@ -60,7 +61,7 @@ def endpoint(workshop: Workshop, m: Method, fields: list[str]) -> Callable:
     names = ["photo"] + ["scribbles"] * m.needs_scribbles + fields
     kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
     parameters = [inspect.Parameter(name, kind) for name in names]
-    parameters.append(inspect.Parameter("request", kind, default=None, annotation=gr.Request))
+    parameters.append(inspect.Parameter("request", kind, annotation=gr.Request))
     call.__signature__ = inspect.Signature(parameters)
     call.__annotations__ = {"request": gr.Request}
     return call

@@ -206,7 +206,7 @@ def test_export_offers_three_files(page):
     page.wait(lambda: all(end in page.browser.page_source for end in ("-labels", "-overlay", "-report")))
 
 
-@pytest.mark.parametrize("file, words", [(None, "Choose a photo first"), ("text.jpg", "not an image")])
+@pytest.mark.parametrize("file, words", [(None, "Choose a photo first"), ("text.jpg", "not a picture")])
 def test_unusable_photos_are_explained(page, files, file, words):
     if file:
         page.one("#photo input[type=file]").send_keys(str(files / file))
