@@ -64,9 +64,13 @@ def main() -> None:
     names += [f"{name}+crf" for name in names if "crf" in methods()[name].params.model_fields][-1:]
     print("| method | seconds | peak memory, MB | of it before the run | device |\n|---|---|---|---|---|")
     for name in names:
-        done = subprocess.run([sys.executable, "-m", "benchmarks", "--one", name], capture_output=True, text=True, check=True)
+        done = subprocess.run(
+            [sys.executable, "-m", "benchmarks", "--one", name], capture_output=True, text=True, check=True
+        )
         row = json.loads(done.stdout.splitlines()[-1])
-        print(f"| {name} | {row['seconds']:.2f} | {row['peak']:.0f} | {row['before']:.0f} | {row['device']} |", flush=True)
+        print(
+            f"| {name} | {row['seconds']:.2f} | {row['peak']:.0f} | {row['before']:.0f} | {row['device']} |", flush=True
+        )
 
 
 if __name__ == "__main__":

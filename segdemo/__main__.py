@@ -119,7 +119,10 @@ def run_evaluate(options: argparse.Namespace, rest: list[str]) -> None:
 
 def weights_table() -> str:
     """One Markdown row per network with its card's numbers."""
-    rows = ["| network | parameters | mIoU-7 | with CRF | pixel accuracy | boundary F | with CRF |", "|---|---|---|---|---|---|---|"]
+    rows = [
+        "| network | parameters | mIoU-7 | with CRF | pixel accuracy | boundary F | with CRF |",
+        "|---|---|---|---|---|---|---|",
+    ]
     for name in architectures():
         reason = checkpoints.unavailable(name)
         if reason:

@@ -20,7 +20,6 @@ from .crf.refine import RefinementParams, refine
 from .errors import ParameterError, ScribbleError, SegdemoError, UnavailableError
 from .graphcut.scribbles import fit_scribbles
 from .method import Method, Params, Run, get_method, methods
-
 from .networks.backbones import fold_batch_norm
 from .networks.checkpoints import load_weights
 from .networks.inference import build_network
@@ -218,7 +217,9 @@ class Engine:
         while not self._turn.acquire(timeout=0.2):
             waiting.step(0.0, "waiting for another visitor's run")
 
-    def _new_run(self, chosen: Method, settings: Params, working, device, scribbles, on_step, is_cancelled, keep_frames) -> Run:
+    def _new_run(
+        self, chosen: Method, settings: Params, working, device, scribbles, on_step, is_cancelled, keep_frames
+    ) -> Run:
         key = door.content_key(working)
         return Run(
             device=device,

@@ -16,7 +16,9 @@ from .metrics import boundary_f, confusion, iou, mean_iou, mean_iou_seven, pixel
 from .train.dataset import list_names, read_photo
 
 
-def evaluate(engine: Engine, method: str, folder: Path, split: str = "val", limit: int = 0, on_photo=None, **params: Any) -> dict:
+def evaluate(
+    engine: Engine, method: str, folder: Path, split: str = "val", limit: int = 0, on_photo=None, **params: Any
+) -> dict:
     """Score a network on a VOC-like folder; one confusion matrix is summed over all its photos.
 
     Args:

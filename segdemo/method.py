@@ -52,7 +52,9 @@ class Params(BaseModel):
                     known = ", ".join(cls.model_fields)
                     lines.append(f"{name}: no such parameter; there are {known}")
                 else:
-                    lines.append(f"{name}: {problem['msg'][0].lower()}{problem['msg'][1:]} (given: {problem['input']!r})")
+                    lines.append(
+                        f"{name}: {problem['msg'][0].lower()}{problem['msg'][1:]} (given: {problem['input']!r})"
+                    )
             raise ParameterError("; ".join(lines)) from None
 
 
@@ -208,9 +210,15 @@ def get_method(name: str) -> Method:
 def require_scribbles(run: Run, labels: int = 2) -> np.ndarray:
     """``run.scribbles`` with each seed 1..labels present, else ``ScribbleError`` saying what to draw."""
     if run.scribbles is None or not np.any(run.scribbles):
-        raise ScribbleError("There are no scribbles yet: draw at least one stroke on the object and one on the background.")
+        raise ScribbleError(
+            "There are no scribbles yet: draw at least one stroke on the object and one on the background."
+        )
     missing = [k for k in range(1, labels + 1) if not np.any(run.scribbles == k)]
     if missing:
         names = {1: "the object (foreground)", 2: "the background"}
-        raise ScribbleError("One kind of scribble is missing: draw a stroke on " + " and ".join(names.get(k, f"label {k}") for k in missing) + ".")
+        raise ScribbleError(
+            "One kind of scribble is missing: draw a stroke on "
+            + " and ".join(names.get(k, f"label {k}") for k in missing)
+            + "."
+        )
     return run.scribbles

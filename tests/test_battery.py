@@ -57,7 +57,17 @@ def check(result: Segmentation, photo):
 
 
 def test_the_lecture_is_complete():
-    assert {"slic", "kmeans", "ncut", "graphcut", "fcn-32s", "fcn-16s", "fcn-8s", "deeplab-v3plus", "segformer-b0"} <= set(methods())
+    assert {
+        "slic",
+        "kmeans",
+        "ncut",
+        "graphcut",
+        "fcn-32s",
+        "fcn-16s",
+        "fcn-8s",
+        "deeplab-v3plus",
+        "segformer-b0",
+    } <= set(methods())
 
 
 @pytest.mark.parametrize("size", SIZES, ids=str)

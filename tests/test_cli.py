@@ -40,7 +40,18 @@ def test_methods_lists_every_method_and_parameter(capsys):
 @pytest.mark.parametrize("name", READY)
 def test_segment_writes_what_was_asked_for(name, photo, scribbles, tmp_path, capsys):
     mask, overlay, report = (tmp_path / file for file in ("mask.png", "overlay.png", "report.json"))
-    arguments = ["segment", str(photo), "--method", name, "-o", str(mask), "--overlay", str(overlay), "--json", str(report)]
+    arguments = [
+        "segment",
+        str(photo),
+        "--method",
+        name,
+        "-o",
+        str(mask),
+        "--overlay",
+        str(overlay),
+        "--json",
+        str(report),
+    ]
     if methods()[name].needs_scribbles:
         arguments += ["--scribbles", str(scribbles)]
     assert main([*arguments, "--device", "cpu", "--seed", "3"]) == 0
@@ -53,7 +64,22 @@ def test_segment_writes_what_was_asked_for(name, photo, scribbles, tmp_path, cap
 
 def test_parameters_reach_the_method(photo, tmp_path):
     report = tmp_path / "report.json"
-    assert main(["segment", str(photo), "--method", "kmeans", "--clusters", "3", "--colour-space=RGB", "--json", str(report)]) == 0
+    assert (
+        main(
+            [
+                "segment",
+                str(photo),
+                "--method",
+                "kmeans",
+                "--clusters",
+                "3",
+                "--colour-space=RGB",
+                "--json",
+                str(report),
+            ]
+        )
+        == 0
+    )
     parameters = json.loads(report.read_text())["parameters"]
     assert parameters["clusters"] == 3 and parameters["colour_space"] == "RGB"
 

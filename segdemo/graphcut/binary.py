@@ -53,7 +53,9 @@ class GraphCutParams(Params):
     nearness_weight: float = Field(
         2.5, ge=0, le=10, description="how much the nearer stroke is favoured; 0 = colour alone"
     )
-    connected: bool = Field(False, description="keep only parts of the object that an object stroke touches; not part of the energy")
+    connected: bool = Field(
+        False, description="keep only parts of the object that an object stroke touches; not part of the energy"
+    )
 
 
 @method("graphcut", family="graphcut", title="Graph cut", params=GraphCutParams, needs_scribbles=True)

@@ -49,12 +49,16 @@ def read_card(name: str) -> dict:
     except ValueError:
         raise UnavailableError(f"{name}: its card {path.name} is damaged; fetch the weights folder again.") from None
     if not isinstance(card, dict) or card.get("name") != name:
-        raise UnavailableError(f"{name}: the card {path.name} describes something else; fetch the weights folder again.")
+        raise UnavailableError(
+            f"{name}: the card {path.name} describes something else; fetch the weights folder again."
+        )
     missing = [entry for entry in CARD_ENTRIES if entry not in card]
     for part in ("scores", "scores_with_crf"):
         missing += [f"{part}.{entry}" for entry in SCORE_ENTRIES if entry not in card.get(part, ())]
     if missing:
-        raise UnavailableError(f"{name}: the card {path.name} lacks {', '.join(missing)}; fetch the weights folder again.")
+        raise UnavailableError(
+            f"{name}: the card {path.name} lacks {', '.join(missing)}; fetch the weights folder again."
+        )
     return card
 
 
@@ -84,13 +88,17 @@ def load_weights(network: nn.Module, name: str) -> None:
         raise UnavailableError(f"{name} has no trained weights here ({path.name} is missing).") from None
     except (SafetensorError, KeyError, RuntimeError) as error:
         detail = str(error).splitlines()[0]
-        raise UnavailableError(f"{name}: {path.name} is damaged or of another version ({detail}); fetch it again.") from None
+        raise UnavailableError(
+            f"{name}: {path.name} is damaged or of another version ({detail}); fetch it again."
+        ) from None
 
 
 def save_weights(network: nn.Module, path: Path) -> None:
     """Write ``network`` as safetensors, floating-point values in half precision."""
     state = {
-        key: (value.detach().cpu().to(torch.float16) if value.dtype.is_floating_point else value.detach().cpu()).contiguous()
+        key: (
+            value.detach().cpu().to(torch.float16) if value.dtype.is_floating_point else value.detach().cpu()
+        ).contiguous()
         for key, value in network.state_dict().items()
     }
     save_file(state, path)

@@ -78,7 +78,9 @@ def input_shape(height: int, width: int, long_side: int, stride: int) -> tuple[i
 
 
 @torch.inference_mode()
-def predict(network: nn.Module, image: np.ndarray, long_side: int, device: torch.device, dtype: torch.dtype) -> np.ndarray:
+def predict(
+    network: nn.Module, image: np.ndarray, long_side: int, device: torch.device, dtype: torch.dtype
+) -> np.ndarray:
     """Class probabilities (K, h, w) float32 of an (h, w, 3) uint8 image.
 
     The photo is scaled to the network's input size (stretched by at most half a stride, which
@@ -101,7 +103,9 @@ def segment_with(name: str, image: np.ndarray, params: NetworkParams, run: Run) 
     long_side = params.input_size or card["input_size"]
     with run.time("network"):
         run.step(0.2, "running the network")
-        scores = run.cached(("scores", name, long_side), lambda: predict(network, image, long_side, run.device, run.dtype))
+        scores = run.cached(
+            ("scores", name, long_side), lambda: predict(network, image, long_side, run.device, run.dtype)
+        )
     labels = scores.argmax(0).astype(np.int32)
     return Segmentation(
         labels=labels,

@@ -9,7 +9,6 @@ convolution inside the MLP that tells positions apart without position embedding
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 

@@ -41,7 +41,9 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--data", type=Path, required=True, help="folder with voc/ and pseudo/")
     parser.add_argument("--imagenet", type=Path, help="EfficientNet-Lite0 weights in EfficientNet-PyTorch naming")
     parser.add_argument("--out", type=Path, default=Path("runs"), help="folder of run folders")
-    parser.add_argument("--minutes", type=float, default=float("inf"), help="time budget; the schedule fits itself to it")
+    parser.add_argument(
+        "--minutes", type=float, default=float("inf"), help="time budget; the schedule fits itself to it"
+    )
     parser.add_argument("--iterations", type=int, help="instead of the recipe's")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--threads", type=int, help="CPU threads")
@@ -71,7 +73,9 @@ def publish(recipe_name: str, network: torch.nn.Module, trainer: Trainer, option
             card["scores"] = evaluate(engine, name, options.data / "voc")
             card["scores_with_crf"] = evaluate(engine, name, options.data / "voc", crf=True)
             write_card(card)
-            print(name, json.dumps({k: v for k, v in card["scores"].items() if k not in ("iou", "support")}), flush=True)
+            print(
+                name, json.dumps({k: v for k, v in card["scores"].items() if k not in ("iou", "support")}), flush=True
+            )
     finally:
         checkpoints.FOLDER = final
     for made in [file, *(f"{name}.json" for name in names)]:
@@ -118,7 +122,9 @@ def main(arguments: list[str] | None = None) -> int:
         recipe = replace(recipe, seed=options.seed)
     try:
         photos = load_training_photos(options.data)
-        trainer = Trainer(recipe, photos, options.out / options.recipe, str(choose_device(options.device)), options.imagenet)
+        trainer = Trainer(
+            recipe, photos, options.out / options.recipe, str(choose_device(options.device)), options.imagenet
+        )
         if trainer.resume():
             print(f"resuming at iteration {trainer.iteration}, {trainer.elapsed / 60:.1f} minutes in", flush=True)
         network = trainer.run(options.minutes)

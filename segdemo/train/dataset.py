@@ -114,7 +114,9 @@ class Batches:
     at batch b sees the same photos as one that was never interrupted.
     """
 
-    def __init__(self, photos: list[Photo], batch: int, crop: int, scale: tuple[float, float], seed: int, start: int = 0):
+    def __init__(
+        self, photos: list[Photo], batch: int, crop: int, scale: tuple[float, float], seed: int, start: int = 0
+    ):
         self.photos, self.batch, self.crop, self.scale, self.seed = photos, batch, crop, scale, seed
         self.weights = sampling_weights(photos)
         self.queue: queue.Queue = queue.Queue(maxsize=3)

@@ -83,7 +83,11 @@ def depthwise_in_float32(network: nn.Module) -> None:
             return forward(x.float()).to(x.dtype)
 
     for module in network.modules():
-        if isinstance(module, nn.Conv2d) and module.groups > 1 and (module.kernel_size[0] > 3 or module.dilation[0] > 1):
+        if (
+            isinstance(module, nn.Conv2d)
+            and module.groups > 1
+            and (module.kernel_size[0] > 3 or module.dilation[0] > 1)
+        ):
             module.forward = partial(in_float32, module.forward)
 
 
@@ -114,7 +118,9 @@ class Mimicry(nn.Module):
 class Trainer:
     """State of one training: network, its average, optimizer, progress. ``run`` carries it to the end."""
 
-    def __init__(self, recipe: Recipe, photos: list[Photo], folder: Path, device: str = "cpu", imagenet: Path | None = None):
+    def __init__(
+        self, recipe: Recipe, photos: list[Photo], folder: Path, device: str = "cpu", imagenet: Path | None = None
+    ):
         torch.manual_seed(recipe.seed)
         self.recipe, self.photos, self.folder, self.device = recipe, photos, folder, torch.device(device)
         self.network = build_network(recipe.network).to(self.device, memory_format=torch.channels_last)
@@ -211,7 +217,9 @@ class Trainer:
     def update_average(self) -> None:
         """Exponential moving average of weights and statistics; young averages forget faster."""
         decay = min(self.recipe.average, (1 + self.iteration) / (10 + self.iteration))
-        for average, current in zip(self.average.state_dict().values(), self.network.state_dict().values(), strict=True):
+        for average, current in zip(
+            self.average.state_dict().values(), self.network.state_dict().values(), strict=True
+        ):
             if average.dtype.is_floating_point:
                 average.lerp_(current, 1 - decay)
             else:
@@ -219,7 +227,9 @@ class Trainer:
 
     def run(self, minutes: float = math.inf, checkpoint_every: float = 120.0) -> nn.Module:
         """Train to the recipe's end or until ``minutes`` of training are spent; returns the averaged network."""
-        batches = Batches(self.photos, self.recipe.batch, self.recipe.crop, self.recipe.scale, self.recipe.seed, self.iteration)
+        batches = Batches(
+            self.photos, self.recipe.batch, self.recipe.crop, self.recipe.scale, self.recipe.seed, self.iteration
+        )
         last, saved, recent = time.perf_counter(), time.perf_counter(), []
         for images, masks in batches:
             progress = max(self.iteration / self.recipe.iterations, self.elapsed / (minutes * 60))
@@ -245,7 +255,9 @@ class Trainer:
 
     def write_log(self, progress: float, loss: float) -> None:
         rate = self.iteration * self.recipe.batch / self.elapsed
-        row = dict(iteration=self.iteration, progress=round(progress, 4), loss=round(loss, 4), images_per_second=round(rate, 2))
+        row = dict(
+            iteration=self.iteration, progress=round(progress, 4), loss=round(loss, 4), images_per_second=round(rate, 2)
+        )
         self.log.append(row)
         (self.folder / "log.json").write_text(json.dumps({"recipe": asdict(self.recipe), "log": self.log}))
         print(json.dumps(row), flush=True)

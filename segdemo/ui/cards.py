@@ -44,7 +44,9 @@ def card(key: str, method: str, title: str, group: str, shared: Shared, hint: st
         with gr.Row(elem_classes="card-buttons"):
             pin = gr.Button("Pin to compare", size="sm", elem_classes="pin")
             export = gr.Button("Export", size="sm", elem_classes="export")
-        files = gr.File(label="Label PNG, overlay PNG, JSON report", file_count="multiple", visible=False, interactive=False)
+        files = gr.File(
+            label="Label PNG, overlay PNG, JSON report", file_count="multiple", visible=False, interactive=False
+        )
     pin.click(lambda results, pins: pin_result(key, results, pins), [shared.results, shared.pins], shared.pins,
               api_visibility="private", show_progress="hidden")  # fmt: skip
     export.click(lambda results: gr.update(value=export_files(wanted(key, results)), visible=True), shared.results, files,
@@ -54,7 +56,9 @@ def card(key: str, method: str, title: str, group: str, shared: Shared, hint: st
 
 def wanted(key: str, results: dict[str, Result]) -> Result:
     if key not in results:
-        raise gr.Error("There is no result here yet: run the method first.", title="Nothing to use yet", print_exception=False)
+        raise gr.Error(
+            "There is no result here yet: run the method first.", title="Nothing to use yet", print_exception=False
+        )
     return results[key]
 
 
@@ -86,7 +90,11 @@ def run_cards(
             return
         if result is not None:
             results[target.key] = result
-        yield {target.viewer: value, shared.results: results, status: f"{number + 1} of {len(cards)} done: {target.title}"}
+        yield {
+            target.viewer: value,
+            shared.results: results,
+            status: f"{number + 1} of {len(cards)} done: {target.title}",
+        }
     yield {status: "Done." if len(cards) == 1 else f"Done: {len(cards)} results."}
 
 

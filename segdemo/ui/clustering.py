@@ -23,21 +23,28 @@ def clustering_tab(workshop: Workshop, panel: PhotoPanel, shared: Shared) -> dic
     with gr.Row(elem_classes="toolbar"):
         with gr.Column(scale=3, min_width=300):
             chosen = gr.CheckboxGroup(
-                [(m.title, m.name) for m in family], value=[m.name for m in family], label="Methods", elem_id="clustering-methods"
+                [(m.title, m.name) for m in family],
+                value=[m.name for m in family],
+                label="Methods",
+                elem_id="clustering-methods",
             )
         with gr.Column(scale=2, min_width=260):
             run, status = run_buttons(workshop, "Segment")
     cards, controls = [], {}
     with gr.Row(elem_classes="card-grid"):
         for m in family:
-            cards.append(card(m.name, m.name, m.title, "clustering", shared, f"{m.title}: press Segment.", min_width=330))
+            cards.append(
+                card(m.name, m.name, m.title, "clustering", shared, f"{m.title}: press Segment.", min_width=330)
+            )
             with cards[-1].column, gr.Accordion(f"{m.title}: parameters", open=False):
                 gr.Markdown(m.summary)
                 controls[m.name] = controls_for(m.params)
     names = [(c, list(controls[c.method])) for c in cards]
     flat = [component for c in cards for component in controls[c.method].values()]
 
-    def segment(path, working_size, seed, results, selected, *values, progress=gr.Progress(), request: gr.Request = None):
+    def segment(
+        path, working_size, seed, results, selected, *values, progress=gr.Progress(), request: gr.Request = None
+    ):
         rest, jobs = iter(values), []
         for target, fields in names:
             params = dict(zip(fields, rest, strict=False)) if fields else {}

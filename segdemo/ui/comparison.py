@@ -27,14 +27,18 @@ def comparison_tab(shared: Shared) -> None:
     with gr.Row(elem_classes="card-grid"):
         for number in range(PLACES):
             with gr.Column(min_width=330, visible=False, elem_classes="card") as column:
-                places.append(viewer(group="comparison", label=f"Pinned result {number + 1}", elem_id=f"pinned-{number}"))
+                places.append(
+                    viewer(group="comparison", label=f"Pinned result {number + 1}", elem_id=f"pinned-{number}")
+                )
                 columns.append(column)
     with gr.Column(visible=False, elem_classes="duel") as both:
         gr.Markdown("### Two results under one divider")
         with gr.Row():
             left = gr.Dropdown([], label="Left of the divider", interactive=True, elem_id="divider-left")
             right = gr.Dropdown([], label="Right of the divider", interactive=True, elem_id="divider-right")
-        duel = viewer(group="", label="Two results under one divider", value=empty_value(HINT), elem_id="divider-viewer")
+        duel = viewer(
+            group="", label="Two results under one divider", value=empty_value(HINT), elem_id="divider-viewer"
+        )
 
     def show(pins: list[Result]):
         pins = of_last_photo(pins)
@@ -72,7 +76,13 @@ def face_off(pins: list[Result], left: int | None, right: int | None) -> dict:
     other = pins[left].shown()[1]
     names = titles(pins)
     title = f"{names[left]}  |  {names[right]}"
-    return viewer_value(photo, segmentation, title, f"{agreement(other.labels, segmentation.labels):.1%} of pixel pairs grouped alike (Rand index)", before=other)
+    return viewer_value(
+        photo,
+        segmentation,
+        title,
+        f"{agreement(other.labels, segmentation.labels):.1%} of pixel pairs grouped alike (Rand index)",
+        before=other,
+    )
 
 
 def agreement(first: np.ndarray, second: np.ndarray) -> float:

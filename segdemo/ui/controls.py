@@ -44,8 +44,4 @@ def controls_for(params: type[Params], only=lambda name: True, strip: str = "") 
     ``strip`` is a prefix left out of the labels.
     """
     schemas = params.model_json_schema()["properties"]
-    return {
-        name: control(name, schema, strip)
-        for name, schema in schemas.items()
-        if name not in SHARED and only(name)
-    }
+    return {name: control(name, schema, strip) for name, schema in schemas.items() if name not in SHARED and only(name)}

@@ -1,8 +1,8 @@
 """The HTTP API: one named endpoint per method, with the method's own parameters.
 
-    from gradio_client import Client, handle_file
-    client = Client("http://127.0.0.1:7860")
-    report, labels, overlay = client.predict(handle_file("cat.jpg"), clusters=4, api_name="/kmeans")
+from gradio_client import Client, handle_file
+client = Client("http://127.0.0.1:7860")
+report, labels, overlay = client.predict(handle_file("cat.jpg"), clusters=4, api_name="/kmeans")
 """
 
 from __future__ import annotations
@@ -73,4 +73,7 @@ def read_scribbles(path: str | None) -> np.ndarray | None:
     try:
         return np.asarray(Image.open(path))
     except (UnidentifiedImageError, OSError):
-        raise gr.Error("The scribbles are not an image: send a PNG with 0 = none, 1 = object, 2 = background.", print_exception=False) from None
+        raise gr.Error(
+            "The scribbles are not an image: send a PNG with 0 = none, 1 = object, 2 = background.",
+            print_exception=False,
+        ) from None

@@ -28,29 +28,55 @@ def graphcut_tab(workshop: Workshop, panel: PhotoPanel, shared: Shared) -> dict[
         with gr.Column(scale=1, min_width=330):
             pad = scribble_pad(elem_id="pad")
             with gr.Row(elem_classes="toolbar"):
-                method = gr.Radio([(m.title, m.name) for m in family], value=family[0].name, label="Method", visible=len(family) > 1)
-                live = gr.Checkbox(label="live", info="cut again after every stroke", value=False, elem_id="live", min_width=120)
+                method = gr.Radio(
+                    [(m.title, m.name) for m in family], value=family[0].name, label="Method", visible=len(family) > 1
+                )
+                live = gr.Checkbox(
+                    label="live", info="cut again after every stroke", value=False, elem_id="live", min_width=120
+                )
             run, status = run_buttons(workshop, "Cut")
         with gr.Column(scale=1, min_width=330):
-            target = card("graphcut", family[0].name, family[0].title, "graphcut", shared, "Draw on the object and on the background, then press Cut.")
+            target = card(
+                "graphcut",
+                family[0].name,
+                family[0].title,
+                "graphcut",
+                shared,
+                "Draw on the object and on the background, then press Cut.",
+            )
     controls = {}
     for m in family:
         with gr.Accordion(f"{m.title}: parameters", open=False, visible=m is family[0]) as box, gr.Row():
             controls[m.name] = (box, controls_for(m.params))
     flat = [component for _, fields in controls.values() for component in fields.values()]
 
-    def segment(path, working_size, seed, results, name, strokes, *values, progress=gr.Progress(), request: gr.Request = None):
+    def segment(
+        path, working_size, seed, results, name, strokes, *values, progress=gr.Progress(), request: gr.Request = None
+    ):
         rest = iter(values)
         params = {m: {field: next(rest) for field in fields} for m, (_, fields) in controls.items()}[name]
         seeds = rasterize(strokes, read_photo(path).shape[:2])
         job = (replace(target, method=name), params | {"working_size": working_size, "seed": seed, "scribbles": seeds})
         yield from run_cards(workshop, [job], path, results, shared, status, progress, request)
 
-    def live_segment(is_live, path, working_size, seed, results, name, strokes, *values, progress=gr.Progress(), request: gr.Request = None):
+    def live_segment(
+        is_live,
+        path,
+        working_size,
+        seed,
+        results,
+        name,
+        strokes,
+        *values,
+        progress=gr.Progress(),
+        request: gr.Request = None,
+    ):
         """After a stroke: only when live, and only once both kinds of seed are there."""
         drawn = {stroke["label"] for stroke in (strokes or {}).get("strokes", [])}
         if is_live and {1, 2} <= drawn:
-            yield from segment(path, working_size, seed, results, name, strokes, *values, progress=progress, request=request)
+            yield from segment(
+                path, working_size, seed, results, name, strokes, *values, progress=progress, request=request
+            )
 
     inputs = [*panel.shared, shared.results, method, pad, *flat]
     common = dict(concurrency_id=ENGINE, api_visibility="private", show_progress_on=status)
@@ -62,6 +88,10 @@ def graphcut_tab(workshop: Workshop, panel: PhotoPanel, shared: Shared) -> dict[
         api_visibility="private", show_progress="hidden",
     )  # fmt: skip
     panel.path.change(
-        lambda path: photo_update(read_photo(path) if path else None), panel.path, pad, api_visibility="private", show_progress="hidden"
+        lambda path: photo_update(read_photo(path) if path else None),
+        panel.path,
+        pad,
+        api_visibility="private",
+        show_progress="hidden",
     )
     return {name: fields for name, (_, fields) in controls.items()}

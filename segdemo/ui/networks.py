@@ -61,7 +61,9 @@ def networks_tab(workshop: Workshop, panel: PhotoPanel, shared: Shared) -> dict[
         admitted = {"without": (False,), "with": (True,), "both": (False, True)}[crf]
         return [c for c in cards if c.method in selected and c.fixed["crf"] in admitted]
 
-    def segment(path, working_size, seed, results, selected, crf, *values, progress=gr.Progress(), request: gr.Request = None):
+    def segment(
+        path, working_size, seed, results, selected, crf, *values, progress=gr.Progress(), request: gr.Request = None
+    ):
         params = dict(zip(controls, values, strict=True)) | {"working_size": working_size, "seed": seed}
         jobs = [(c, params) for c in wanted_cards(selected, crf)]
         for update in run_cards(workshop, jobs, path, results, shared, status, progress, request):

@@ -25,7 +25,13 @@ LOCAL_FONTS = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif")
 
 def theme() -> gr.themes.Base:
     """Gradio's soft theme with the fonts of the visitor's own machine: nothing is fetched."""
-    return gr.themes.Soft(primary_hue="indigo", neutral_hue="slate", radius_size="md", font=LOCAL_FONTS, font_mono=("ui-monospace", "monospace"))
+    return gr.themes.Soft(
+        primary_hue="indigo",
+        neutral_hue="slate",
+        radius_size="md",
+        font=LOCAL_FONTS,
+        font_mono=("ui-monospace", "monospace"),
+    )
 
 
 def css() -> str:

@@ -101,7 +101,9 @@ class Workshop:
             return error_value(str(error)), None
         except Exception:
             log.exception("%s failed", method)
-            return error_value(f"{title} failed unexpectedly; the details are in the server's log. Other methods still run."), None
+            return error_value(
+                f"{title} failed unexpectedly; the details are in the server's log. Other methods still run."
+            ), None
         title += " + CRF" if params.get("crf") else ""
         subtitle = f"{time.perf_counter() - start:.2f} s on {segmentation.device}"
         if "parameters" in segmentation.facts:
@@ -112,7 +114,11 @@ class Workshop:
 def read_photo(path: str | None) -> np.ndarray:
     """The photo a visitor gave; a ``gr.Error`` that says what to do if there is none or it is unusable."""
     if not path:
-        raise gr.Error("Choose a photo first: upload one, paste one, take one, or click an example.", title="No photo yet", print_exception=False)
+        raise gr.Error(
+            "Choose a photo first: upload one, paste one, take one, or click an example.",
+            title="No photo yet",
+            print_exception=False,
+        )
     try:
         return load_image(path)
     except SegdemoError as error:

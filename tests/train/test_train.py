@@ -11,7 +11,15 @@ from PIL import Image
 from segdemo.labels import IGNORE
 from segdemo.networks.backbones import EfficientNetLite0
 from segdemo.train.__main__ import main
-from segdemo.train.dataset import Batches, Photo, augment, list_names, load_training_photos, read_photo, sampling_weights
+from segdemo.train.dataset import (
+    Batches,
+    Photo,
+    augment,
+    list_names,
+    load_training_photos,
+    read_photo,
+    sampling_weights,
+)
 from segdemo.train.recipe import RECIPES, Mimicry, Recipe, Trainer, pixel_loss
 
 TINY = Recipe("segformer-b0", iterations=4, batch=2, crop=64, start="scratch", frozen_stages=0, rate=1e-3)
@@ -68,7 +76,9 @@ def test_image_and_mask_are_warped_alike():
         if (mask == 8).sum() > 50 and (mask == 0).sum() > 50:
             bright = image.astype(int).sum(-1)
             assert np.median(bright[mask == 8]) > np.median(bright[mask == 0])
-            agreement = ((bright > (np.median(bright[mask == 8]) + np.median(bright[mask == 0])) / 2) == (mask == 8))[mask != IGNORE]
+            agreement = ((bright > (np.median(bright[mask == 8]) + np.median(bright[mask == 0])) / 2) == (mask == 8))[
+                mask != IGNORE
+            ]
             assert agreement.mean() > 0.9
 
 
@@ -97,7 +107,9 @@ def test_pixel_loss():
     torch.testing.assert_close(pixel_loss(scores, target), plain)
     target_with_void = target.clone()
     target_with_void[0] = IGNORE
-    torch.testing.assert_close(pixel_loss(scores, target_with_void), torch.nn.functional.cross_entropy(scores[1:], target[1:]))
+    torch.testing.assert_close(
+        pixel_loss(scores, target_with_void), torch.nn.functional.cross_entropy(scores[1:], target[1:])
+    )
     sure = torch.nn.functional.one_hot(target, 21).permute(0, 3, 1, 2).float()
     torch.testing.assert_close(pixel_loss(scores, target, sure), plain)
 

@@ -85,7 +85,12 @@ class Driver:
 
     def tab(self, name):
         find = lambda: next(  # noqa: E731
-            (t for t in self.browser.find_elements(By.CSS_SELECTOR, "[role=tab]") if t.text.strip() == name and t.is_displayed()), None
+            (
+                t
+                for t in self.browser.find_elements(By.CSS_SELECTOR, "[role=tab]")
+                if t.text.strip() == name and t.is_displayed()
+            ),
+            None,
         )
         self.click(self.wait(find, 20))
 
@@ -138,7 +143,11 @@ def test_graphcut_tab(page, files):
     page.wait(lambda: "draw" in page.viewer("graphcut").text.lower())
     page.draw([(0.35, 0.5), (0.65, 0.55)])
     page.press("Cut")
-    page.wait(lambda: "background" in page.viewer("graphcut").find_element(By.CSS_SELECTOR, "[data-testid=error]").text.lower())
+    page.wait(
+        lambda: (
+            "background" in page.viewer("graphcut").find_element(By.CSS_SELECTOR, "[data-testid=error]").text.lower()
+        )
+    )
     page.press("Background")
     page.draw([(0.03, 0.03), (0.2, 0.03)])
     assert page.one("#pad .pad").get_attribute("data-strokes") == "2"
@@ -186,7 +195,9 @@ def test_pins_meet_in_the_comparison_tab(page):
         page.result(key)
     page.result("ncut")
     page.wait(lambda: "Done" in page.text())
-    for title, button in zip(("SLIC superpixels", "k-means"), page.browser.find_elements(By.CSS_SELECTOR, "button.pin"), strict=False):
+    for title, button in zip(
+        ("SLIC superpixels", "k-means"), page.browser.find_elements(By.CSS_SELECTOR, "button.pin"), strict=False
+    ):
         page.click(button)
         page.wait(lambda t=title: f"{t} is pinned" in page.text())
     page.tab("Compare")

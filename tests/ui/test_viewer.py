@@ -13,7 +13,7 @@ import pytest
 from skimage import data
 
 from segdemo.labels import distinct_colours
-from segdemo.segmentation import Frame, Picture, Segmentation, resize_nearest
+from segdemo.segmentation import Frame, Picture, Segmentation
 from segdemo.ui.viewer import empty_value, error_value, viewer, viewer_value
 from segdemo.ui.viewer.payload import fit, pack
 
@@ -50,9 +50,7 @@ def rich(count=4):
     rng = np.random.default_rng(0)
     scores = rng.dirichlet(np.ones(count), (30, 45)).transpose(2, 0, 1).astype(np.float32)
     labels = stripes(30, 45, count)
-    frames = [
-        Frame(f"iteration {i}", np.roll(labels, i, 1), photo(30, 45), {"belief": scores[0]}) for i in range(3)
-    ]
+    frames = [Frame(f"iteration {i}", np.roll(labels, i, 1), photo(30, 45), {"belief": scores[0]}) for i in range(3)]
     result = segmentation(
         count=count, working_scores=scores, frames=frames, energy=[9.0, 4.0, 1.5], energy_name="objective",
         pictures=[Picture(NASTY, photo(), "how to read it")], facts={NASTY: 812, "energy": np.float32(1.5)},

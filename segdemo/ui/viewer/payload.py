@@ -38,7 +38,11 @@ def error_value(message: str, previous: dict[str, Any] | None = None) -> dict[st
 
 
 def viewer_value(
-    photo: np.ndarray, segmentation: Segmentation, title: str, subtitle: str = "", display_size: int = 1024,
+    photo: np.ndarray,
+    segmentation: Segmentation,
+    title: str,
+    subtitle: str = "",
+    display_size: int = 1024,
     before: Segmentation | None = None,
 ) -> dict[str, Any]:
     """Everything the viewer shows of one result, as JSON-serialisable values.
@@ -75,8 +79,7 @@ def viewer_value(
         "facts": [[str(key), _plain(value)] for key, value in segmentation.facts.items()],
         "timings": [[stage, float(seconds)] for stage, seconds in segmentation.timings.items()],
         "notices": list(segmentation.notices),
-        "before": before
-        and {"labels": pack(resize_nearest(before.labels, size)), "palette": _hex(before.palette)},
+        "before": before and {"labels": pack(resize_nearest(before.labels, size)), "palette": _hex(before.palette)},
     }
 
 
