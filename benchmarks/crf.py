@@ -66,7 +66,7 @@ def main() -> None:
         image = photo(size)
         for title, alive in (("peaked", 4), ("all alive", LABELS)):
             p = probabilities(size, alive)
-            times = np.full((2, 2), np.inf)
+            times, labels = np.full((2, 2), np.inf), None
             for _ in range(REPEATS):
                 for row, function in enumerate((ours, peer)):
                     result, seconds = timed(function, image, p)

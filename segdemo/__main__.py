@@ -78,8 +78,12 @@ def describe(m: Method) -> str:
     lines = [f"{m.name}  ({m.family}){'  UNAVAILABLE: ' + reason if reason else ''}", f"    {m.summary}"]
     if m.needs_scribbles:
         lines.append("    --scribbles FILE  seeds on the photo, 1 = object, 2 = background")
-    for name, field in m.params.model_fields.items():
-        lines.append(f"    --{name.replace('_', '-'):<24}{field.description} (default {field.default})")
+    for name, schema in m.params.model_json_schema()["properties"].items():
+        limits = f"{schema['minimum']} to {schema['maximum']}, " if "maximum" in schema else ""
+        choices = f"{' or '.join(map(str, schema['enum']))}, " if "enum" in schema else ""
+        lines.append(
+            f"    --{name.replace('_', '-'):<24}{schema['description']} ({limits}{choices}default {schema['default']})"
+        )
     return "\n".join(lines)
 
 

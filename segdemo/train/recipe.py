@@ -250,6 +250,8 @@ class Trainer:
             if now - saved > checkpoint_every:
                 self.save()
                 saved = time.perf_counter()
+        if recent:
+            self.write_log(progress, float(np.mean(recent)))
         self.save()
         return self.average
 

@@ -165,11 +165,11 @@ def test_frozen_stages_keep_weights_and_statistics(tmp_path):
 
 
 def test_command_line_writes_log_and_checkpoint(data, tmp_path, monkeypatch, capsys):
-    monkeypatch.setitem(RECIPES, "segformer-b0", replace(TINY, iterations=50, batch=1, crop=32))
+    monkeypatch.setitem(RECIPES, "segformer-b0", replace(TINY, iterations=3, batch=1, crop=32))
     arguments = ["segformer-b0", "--data", str(data), "--out", str(tmp_path / "runs"), "--device", "cpu"]
     assert main(arguments) == 0
     log = json.loads((tmp_path / "runs" / "segformer-b0" / "log.json").read_text())
-    assert log["log"][-1]["iteration"] == 50 and log["recipe"]["network"] == "segformer-b0"
-    assert main(arguments) == 0 and "resuming at iteration 50" in capsys.readouterr().out
+    assert log["log"][-1]["iteration"] == 3 and log["recipe"]["network"] == "segformer-b0"
+    assert main(arguments) == 0 and "resuming at iteration 3" in capsys.readouterr().out
     assert main(["segformer-b0", "--data", str(tmp_path / "nowhere")]) == 2
     assert "segdemo.train:" in capsys.readouterr().err
