@@ -66,9 +66,11 @@ def networks_tab(workshop: Workshop, panel: PhotoPanel, shared: Shared) -> dict[
     ):
         params = dict(zip(controls, values, strict=True)) | {"working_size": working_size, "seed": seed}
         jobs = [(c, params) for c in wanted_cards(selected, crf)]
+        done: list[str] = []
         for update in run_cards(workshop, jobs, path, results, shared, status, progress, request):
+            done += [c.key for c, _ in jobs if c.viewer in update and update[c.viewer]["state"] == "result"]
             if shared.results in update:
-                update[table] = summary_table([update[shared.results].get(c.key) for c, _ in jobs])
+                update[table] = summary_table([update[shared.results][key] for key in done])
             yield update
 
     run.click(
@@ -84,9 +86,8 @@ def networks_tab(workshop: Workshop, panel: PhotoPanel, shared: Shared) -> dict[
     return {m.name: controls for m in ready}
 
 
-def summary_table(results: list[Result | None]) -> str:
+def summary_table(results: list[Result]) -> str:
     """One row per result, one column per class that occurs in any of them: the common legend, with area shares."""
-    results = [r for r in results if r is not None]
     if not results:
         return ""
     classes = [k for k in range(len(VOC21)) if any(r.segmentation.shares[k] >= 0.001 for r in results)]
