@@ -44,7 +44,7 @@ def networks_tab(workshop: Workshop, panel: PhotoPanel, shared: Shared) -> dict[
         controls = controls_for(family[0].params, only=lambda name: name != "crf", strip="crf_")
     table = gr.HTML("", elem_id="network-table")
     cards: list[Card] = []
-    with gr.Row(elem_classes="card-grid"):
+    with gr.Row(elem_classes="card-grid pairs"):
         for m in ready:
             for crf in (False, True):
                 key, title = m.name + "+crf" * crf, m.title + " + CRF" * crf

@@ -15,6 +15,7 @@ class Legend {
   show(result) {
     this.result = result;
     this.visible = new Uint8Array(result.names.length).fill(1);
+    for (const label of result.hidden) this.visible[label] = 0;
     this.rows.clear();
     this.box.replaceChildren();
     const order = [...result.listed].sort((a, b) => result.shares[b] - result.shares[a] || a - b);

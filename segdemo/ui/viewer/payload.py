@@ -71,6 +71,8 @@ def viewer_value(
         "shares": [round(float(share), 6) for share in segmentation.shares],
         "opacity": segmentation.opacity,
         "listed": _occurring(segmentation),
+        # A black background only darkens the photo; the legend brings it back.
+        "hidden": [0] if segmentation.names[0] == "background" and not segmentation.palette[0].any() else [],
         "scores": _scores(segmentation),
         "frames": [_frame(frame) for frame in frames],
         "energy": [_finite(segmentation.energy[i]) for i in kept] if aligned else [],
