@@ -58,7 +58,7 @@ RECIPES = {
     "fcn": Recipe("fcn-8s", iterations=2500, start="deeplab-v3plus", teacher="deeplab-v3plus"),
     "segformer-b0": Recipe(
         "segformer-b0", start="scratch", teacher="deeplab-v3plus", mimic=1.0, crop=192, scale=(0.45, 1.3),
-        iterations=8000, frozen_stages=0, weight_decay=0.05,
+        iterations=40000, batch=4, rate=6e-4, frozen_stages=0, weight_decay=0.05,
     ),
 }  # fmt: skip
 
@@ -135,6 +135,7 @@ class Trainer:
         self.optimizer = torch.optim.AdamW(self._groups(), betas=(0.9, 0.99))
         self.rates = [group["lr"] for group in self.optimizer.param_groups]
         self.iteration, self.elapsed, self.log = 0, 0.0, []
+        self.history: list[dict] = []
         folder.mkdir(parents=True, exist_ok=True)
 
     def _load_teacher(self) -> nn.Module:
@@ -269,11 +270,22 @@ class Trainer:
         state = {
             "recipe": asdict(self.recipe), "network": self.network.state_dict(), "average": self.average.state_dict(),
             "optimizer": self.optimizer.state_dict(), "iteration": self.iteration, "elapsed": self.elapsed, "log": self.log,
+            "history": self.history,
         }  # fmt: skip
         if self.mimicry is not None:
             state["mimicry"] = self.mimicry.state_dict()
         torch.save(state, self.folder / "checkpoint.tmp")
         (self.folder / "checkpoint.tmp").replace(self.folder / "checkpoint.pt")
+
+    def continue_from(self, path: Path) -> None:
+        """Start a new schedule from the averaged weights of another run's checkpoint (a warm restart)."""
+        state = torch.load(path, map_location=self.device, weights_only=True)
+        self.network.load_state_dict(state["average"])
+        self.average.load_state_dict(state["average"])
+        if self.mimicry is not None and "mimicry" in state:
+            self.mimicry.load_state_dict(state["mimicry"])
+        earlier = {key: state[key] for key in ("recipe", "iteration", "elapsed")}
+        self.history = [*state.get("history", []), earlier]
 
     def resume(self) -> bool:
         """Continue from ``checkpoint.pt`` if it is there; raises ``ValueError`` for another recipe's."""
@@ -289,4 +301,5 @@ class Trainer:
         if self.mimicry is not None:
             self.mimicry.load_state_dict(state["mimicry"])
         self.iteration, self.elapsed, self.log = state["iteration"], state["elapsed"], state["log"]
+        self.history = state.get("history", [])
         return True

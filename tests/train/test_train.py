@@ -154,6 +154,18 @@ def test_a_resumed_training_goes_on_where_it_stopped(tmp_path):
         stale.resume()
 
 
+def test_a_warm_restart_takes_the_average_and_remembers_where_from(tmp_path):
+    first = Trainer(replace(TINY, iterations=2), PHOTOS, tmp_path / "first")
+    first.run()
+    second = Trainer(replace(TINY, seed=9), PHOTOS, tmp_path / "second")
+    second.continue_from(tmp_path / "first" / "checkpoint.pt")
+    for (name, value), start in zip(
+        first.average.state_dict().items(), second.network.state_dict().values(), strict=True
+    ):
+        torch.testing.assert_close(start, value, msg=name)
+    assert second.iteration == 0 and [h["iteration"] for h in second.history] == [2]
+
+
 def test_frozen_stages_keep_weights_and_statistics(tmp_path):
     trainer = Trainer(Recipe("deeplab-v3plus", 2, 2, 64, start="scratch", frozen_stages=2), PHOTOS, tmp_path)
     before = {key: value.clone() for key, value in trainer.network.state_dict().items()}

@@ -1,0 +1,108 @@
+"""Between button and viewer: stopping, explaining, exporting; without a browser."""
+
+import json
+from types import SimpleNamespace
+
+import gradio as gr
+import numpy as np
+import pytest
+from PIL import Image
+
+from segdemo import Engine
+from segdemo.errors import Cancelled
+from segdemo.method import Params, _registry, method
+from segdemo.ui.cards import Card, Shared, run_cards
+from segdemo.ui.controls import SHARED, controls_for
+from segdemo.ui.workshop import Result, Visits, Workshop, export_files, read_photo
+
+PHOTO = np.random.default_rng(0).integers(0, 256, (30, 40, 3), dtype=np.uint8)
+
+
+def visitor(name):
+    return SimpleNamespace(session_hash=name)
+
+
+def test_stop_concerns_one_visitor_and_one_run():
+    visits = Visits()
+    mine, yours = visits.begin(visitor("me")), visits.begin(visitor("you"))
+    visits.stop(visitor("me"))
+    assert mine() and not yours()
+    again = visits.begin(visitor("me"))
+    assert not again()
+    visits.stop(visitor("nobody"))
+
+
+def test_a_run_gives_a_value_and_a_slim_result():
+    value, result = Workshop(Engine("cpu")).run("kmeans", PHOTO, None, None, clusters=3)
+    assert value["state"] == "result" and value["title"] == "k-means" and len(value["frames"]) > 1
+    assert result.segmentation.frames == [] and result.segmentation.labels.dtype == np.uint8
+    photo, shown = result.shown(20)
+    assert photo.shape == (15, 20, 3) and shown.labels.shape == (15, 20)
+
+
+def test_mistakes_and_defects_become_messages():
+    def broken(image, params, run):
+        """A method with a defect."""
+        raise ZeroDivisionError
+
+    workshop = Workshop(Engine("cpu"))
+    value, result = workshop.run("graphcut", PHOTO, None, None)
+    assert result is None and "draw" in value["message"]
+    method("broken", family="clustering", title="Broken", params=Params)(broken)
+    try:
+        value, result = workshop.run("broken", PHOTO, None, None)
+    finally:
+        _registry.pop("broken")
+    assert result is None and "server's log" in value["message"]
+
+
+def test_stopping_keeps_what_was_ready(tmp_path):
+    """The visitor presses Stop while the second of two methods runs."""
+    Image.fromarray(PHOTO).save(tmp_path / "photo.png")
+    with gr.Blocks():
+        viewers, status = [gr.HTML() for _ in range(2)], gr.HTML()
+        shared = Shared(gr.State({}), gr.State([]))
+    workshop, me = Workshop(Engine("cpu")), visitor("me")
+    cards = [Card(name, name, name, None, screen) for name, screen in zip(("kmeans", "slic"), viewers, strict=True)]
+
+    def progress(fraction, desc):
+        if desc.startswith("SLIC"):
+            workshop.visits.stop(me)
+
+    jobs = [(card, {}) for card in cards]
+    updates = list(run_cards(workshop, jobs, str(tmp_path / "photo.png"), {}, shared, status, progress, me))
+    assert viewers[0] in updates[0] and list(updates[0][shared.results]) == ["kmeans"]
+    assert "Stopped" in updates[-1][status] and not any(viewers[1] in update for update in updates)
+
+
+def test_cancelled_passes_through_the_workshop():
+    with pytest.raises(Cancelled):
+        Workshop(Engine("cpu")).run("kmeans", PHOTO, None, lambda: True)
+
+
+def test_photos_are_refused_with_advice(tmp_path):
+    with pytest.raises(gr.Error, match="Choose a photo"):
+        read_photo(None)
+    (tmp_path / "x.jpg").write_text("no photo")
+    with pytest.raises(gr.Error, match="not a picture"):
+        read_photo(str(tmp_path / "x.jpg"))
+
+
+def test_export():
+    _, result = Workshop(Engine("cpu")).run("kmeans", PHOTO, None, None, clusters=3)
+    labels, overlay, report = export_files(result)
+    np.testing.assert_array_equal(np.asarray(Image.open(labels)), result.segmentation.labels)
+    assert Image.open(overlay).size == (40, 30)
+    with open(report, encoding="utf-8") as file:
+        assert json.load(file)["parameters"]["clusters"] == 3
+
+
+def test_controls_follow_the_model():
+    from segdemo import methods
+
+    for m in methods().values():
+        controls, schemas = controls_for(m.params), m.params.model_json_schema()["properties"]
+        assert set(controls) == set(schemas) - set(SHARED)
+        for name, control in controls.items():
+            assert control.value == schemas[name]["default"]
+            assert control.info == schemas[name]["description"]
