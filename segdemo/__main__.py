@@ -18,7 +18,6 @@ from .export import label_png, overlay_png, report
 from .image import load_image
 from .method import Method, Params, methods
 from .networks import checkpoints
-from .networks.inference import architectures
 
 
 def parser() -> argparse.ArgumentParser:
@@ -127,7 +126,7 @@ def weights_table() -> str:
         "| network | parameters | mIoU-7 | with CRF | pixel accuracy | boundary F | with CRF |",
         "|---|---|---|---|---|---|---|",
     ]
-    for name in architectures():
+    for name in (name for name, m in methods().items() if m.family == "networks"):
         reason = checkpoints.unavailable(name)
         if reason:
             rows.append(f"| {name} | {reason} | | | | | |")
