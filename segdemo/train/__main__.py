@@ -98,7 +98,7 @@ def new_card(name: str, file: str, trainer: Trainer, input_size: int) -> dict:
         "recipe": asdict(trainer.recipe),
         "seed": trainer.recipe.seed,
         "training": {
-            "minutes": round(trainer.elapsed / 60, 1),
+            "minutes": round((trainer.elapsed + sum(earlier["elapsed"] for earlier in trainer.history)) / 60, 1),
             "iterations": trainer.iteration,
             "device": str(trainer.device),
             "earlier_schedules": trainer.history,
