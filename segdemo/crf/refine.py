@@ -26,7 +26,8 @@ MAP_SIZE = 384
 class RefinementParams(Params):
     """The dense CRF's switches; every network method has them.
 
-    The defaults did best for DeepLabv3+ and FCN-16s together on a quarter of VOC's validation photos.
+    The defaults were chosen among seven settings for DeepLabv3+ and FCN-16s on a quarter of VOC's validation
+    photos: best mean boundary F of the two, and mIoU-7 within 0.001 of the best.
     """
 
     crf: bool = Field(False, description="refine with a dense CRF")
