@@ -32,7 +32,11 @@ def graphcut_tab(workshop: Workshop, panel: PhotoPanel, shared: Shared) -> dict[
                     [(m.title, m.name) for m in family], value=family[0].name, label="Method", visible=len(family) > 1
                 )
                 live = gr.Checkbox(
-                    label="live", info="cut again after every stroke", value=False, elem_id="live", min_width=120
+                    label="live",
+                    info="cut again after every stroke, without replay",
+                    value=False,
+                    elem_id="live",
+                    min_width=120,
                 )
             run, status = run_buttons(workshop, "Cut")
         with gr.Column(scale=1, min_width=330):
@@ -50,33 +54,23 @@ def graphcut_tab(workshop: Workshop, panel: PhotoPanel, shared: Shared) -> dict[
             controls[m.name] = (box, controls_for(m.params))
     flat = [component for _, fields in controls.values() for component in fields.values()]
 
-    def segment(
-        path, working_size, seed, results, name, strokes, *values, progress=gr.Progress(), request: gr.Request = None
-    ):
+    def cut(keep_frames, path, working_size, seed, results, name, strokes, *values, progress, request):
         rest = iter(values)
         params = {m: {field: next(rest) for field in fields} for m, (_, fields) in controls.items()}[name]
         seeds = rasterize(strokes, read_photo(path).shape[:2])
-        job = (replace(target, method=name), params | {"working_size": working_size, "seed": seed, "scribbles": seeds})
+        params |= {"working_size": working_size, "seed": seed, "scribbles": seeds, "keep_frames": keep_frames}
+        job = (replace(target, method=name), params)
         yield from run_cards(workshop, [job], path, results, shared, status, progress, request)
 
-    def live_segment(
-        is_live,
-        path,
-        working_size,
-        seed,
-        results,
-        name,
-        strokes,
-        *values,
-        progress=gr.Progress(),
-        request: gr.Request = None,
-    ):
-        """After a stroke: only when live, and only once both kinds of seed are there."""
+    def segment(*values, progress=gr.Progress(), request: gr.Request = None):
+        yield from cut(True, *values, progress=progress, request=request)
+
+    def live_segment(is_live, *values, progress=gr.Progress(), request: gr.Request = None):
+        """After a stroke: only when live, once both kinds of seed are there, and without the replay's further cuts."""
+        strokes = values[len(panel.shared) + 2]  # after the results and the method, as in ``inputs``
         drawn = {stroke["label"] for stroke in (strokes or {}).get("strokes", [])}
         if is_live and {1, 2} <= drawn:
-            yield from segment(
-                path, working_size, seed, results, name, strokes, *values, progress=progress, request=request
-            )
+            yield from cut(False, *values, progress=progress, request=request)
 
     inputs = [*panel.shared, shared.results, method, pad, *flat]
     common = dict(concurrency_id=ENGINE, api_visibility="private", show_progress_on=status)
