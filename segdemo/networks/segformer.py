@@ -131,8 +131,8 @@ class Decoder(nn.Module):
         shares = convolution.weight.chunk(len(features), dim=1)[::-1]  # weights expect the coarsest stage first
         x = 0 if convolution.bias is None else convolution.bias[:, None, None]
         for feature, linear, share in zip(features, self.linears, shares, strict=True):
-            mapped = to_map(linear(to_tokens(feature)), *feature.shape[2:])  # (N, width, h, w)
-            x = x + resize(F.conv2d(mapped, share), size)
+            mapped = F.linear(linear(to_tokens(feature)), share.flatten(1))  # (N, h*w, width)
+            x = x + resize(to_map(mapped, *feature.shape[2:]), size)
         for layer in rest:
             x = layer(x)
         return self.classifier(self.dropout(x))

@@ -6,6 +6,7 @@ import copy
 import json
 import math
 import time
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -14,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from ..labels import IGNORE
 from ..networks.backbones import EfficientNetLite0, load_imagenet, resize
@@ -206,7 +208,9 @@ class Trainer:
         x = normalize(torch.from_numpy(images).to(self.device).permute(0, 3, 1, 2))
         # Scores have stride 4 at the finest; masks at half resolution lose nothing and cost a quarter.
         target = torch.from_numpy(masks[:, ::2, ::2].astype(np.int64)).to(self.device)
-        with torch.autocast(self.device.type, torch.bfloat16):
+        # On CPUs the fused attention's backward pass is slower than plain matrix products.
+        attention = sdpa_kernel(SDPBackend.MATH) if self.device.type == "cpu" else nullcontext()
+        with attention, torch.autocast(self.device.type, torch.bfloat16):
             loss = self.loss(x.contiguous(memory_format=torch.channels_last), target)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
