@@ -49,7 +49,9 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--threads", type=int, help="CPU threads")
     parser.add_argument("--seed", type=int, help="instead of the recipe's")
     parser.add_argument("--input-size", type=int, default=448, help="long side at which the network will see photos")
-    parser.add_argument("--continue-from", type=Path, help="another run's checkpoint.pt whose weights to start from")
+    parser.add_argument(
+        "--continue-from", help="a new schedule from another run's checkpoint.pt or, with 'published', from weights/"
+    )
     parser.add_argument("--publish", action="store_true", help="write weights and cards when done")
     return parser.parse_args(arguments)
 
@@ -129,8 +131,10 @@ def main(arguments: list[str] | None = None) -> int:
         )
         if trainer.resume():
             print(f"resuming at iteration {trainer.iteration}, {trainer.elapsed / 60:.1f} minutes in", flush=True)
+        elif options.continue_from == "published":
+            trainer.continue_published()
         elif options.continue_from:
-            trainer.continue_from(options.continue_from)
+            trainer.continue_from(Path(options.continue_from))
         network = trainer.run(options.minutes)
         if options.publish:
             publish(options.recipe, network, trainer, options)

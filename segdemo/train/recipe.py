@@ -19,7 +19,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from ..labels import IGNORE
 from ..networks.backbones import EfficientNetLite0, load_imagenet, resize
-from ..networks.checkpoints import load_weights
+from ..networks.checkpoints import load_weights, read_card
 from ..networks.inference import build_network, normalize
 from .dataset import Batches, Photo
 
@@ -60,7 +60,7 @@ RECIPES = {
     "fcn": Recipe("fcn-8s", iterations=2500, start="deeplab-v3plus", teacher="deeplab-v3plus"),
     "segformer-b0": Recipe(
         "segformer-b0", start="scratch", teacher="deeplab-v3plus", mimic=1.0, crop=192, scale=(0.45, 1.3),
-        iterations=40000, batch=4, rate=6e-4, frozen_stages=0, weight_decay=0.05,
+        iterations=40000, batch=8, rate=6e-4, frozen_stages=0, weight_decay=0.05,
     ),
 }  # fmt: skip
 
@@ -290,6 +290,20 @@ class Trainer:
             self.mimicry.load_state_dict(state["mimicry"])
         earlier = {key: state[key] for key in ("recipe", "iteration", "elapsed")}
         self.history = [*state.get("history", []), earlier]
+
+    def continue_published(self) -> None:
+        """Start a new schedule from the published weights of this recipe's network (run folders need not be kept).
+
+        Raises ``UnavailableError`` if there are none. The card's account of earlier schedules is carried on.
+        """
+        name = self.recipe.network
+        for network in (self.network, self.average):
+            load_weights(network, name)
+        card = read_card(name)
+        training = card["training"]
+        elapsed = 60 * training["minutes"] - sum(earlier["elapsed"] for earlier in training["earlier_schedules"])
+        latest = {"recipe": card["recipe"], "iteration": training["iterations"], "elapsed": round(elapsed, 1)}
+        self.history = [*training["earlier_schedules"], latest]
 
     def resume(self) -> bool:
         """Continue from ``checkpoint.pt`` if it is there; raises ``ValueError`` for another recipe's."""

@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import load_file
 
 from segdemo.labels import IGNORE
+from segdemo.networks import checkpoints
 from segdemo.networks.backbones import EfficientNetLite0
 from segdemo.train.__main__ import main
 from segdemo.train.dataset import (
@@ -164,6 +166,19 @@ def test_a_warm_restart_takes_the_average_and_remembers_where_from(tmp_path):
     ):
         torch.testing.assert_close(start, value, msg=name)
     assert second.iteration == 0 and [h["iteration"] for h in second.history] == [2]
+
+
+def test_a_warm_restart_from_published_weights_carries_their_history_on(tmp_path):
+    card = checkpoints.read_card("segformer-b0")
+    trainer = Trainer(TINY, PHOTOS, tmp_path)
+    trainer.continue_published()
+    published = load_file(checkpoints.FOLDER / card["file"])
+    for network in (trainer.network, trainer.average):
+        for key, value in network.state_dict().items():
+            torch.testing.assert_close(value, published[key].to(value.dtype), msg=key)
+    minutes = sum(earlier["elapsed"] for earlier in trainer.history) / 60
+    assert minutes == pytest.approx(card["training"]["minutes"], abs=0.05)
+    assert trainer.history[-1]["iteration"] == card["training"]["iterations"] and trainer.iteration == 0
 
 
 def test_frozen_stages_keep_weights_and_statistics(tmp_path):

@@ -13,7 +13,7 @@ from segdemo.errors import Cancelled
 from segdemo.method import Params, _registry, method
 from segdemo.ui.cards import Card, Shared, run_cards
 from segdemo.ui.controls import SHARED, controls_for
-from segdemo.ui.workshop import Result, Visits, Workshop, export_files, read_photo
+from segdemo.ui.workshop import Visits, Workshop, export_files, read_photo
 
 PHOTO = np.random.default_rng(0).integers(0, 256, (30, 40, 3), dtype=np.uint8)
 
