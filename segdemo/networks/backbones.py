@@ -12,6 +12,8 @@ by 2, so that each still sees the field it was trained for, on a grid twice as f
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -115,14 +117,20 @@ class EfficientNetLite0(nn.Module):
         return tuple(features)
 
 
-def load_imagenet(trunk: EfficientNetLite0, state: dict[str, Tensor]) -> None:
+def load_imagenet(trunk: nn.Module, state: dict[str, Tensor]) -> None:
     """Copy ImageNet weights in EfficientNet-PyTorch naming into ``trunk`` (training only).
 
-    Both list their layers in the same order, so names are matched by position and
-    checked by shape; the classifier's own layers (``_conv_head``, ``_bn1``, ``_fc``) are left out.
+    The classifier's own layers (``_conv_head``, ``_bn1``, ``_fc``) are left out.
     """
-    source = [(k, v) for k, v in state.items() if k.startswith(("_conv_stem", "_bn0", "_blocks"))]
-    target = trunk.state_dict()
+    copy_in_order([(k, v) for k, v in state.items() if k.startswith(("_conv_stem", "_bn0", "_blocks"))], trunk)
+
+
+def copy_in_order(source: Iterable[tuple[str, Tensor]], trunk: nn.Module) -> None:
+    """Copy the state of a trunk into another that lists the same layers in the same order under other names.
+
+    Tensors are matched by position and checked by shape; raises ``ValueError`` where they do not fit.
+    """
+    source, target = list(source), trunk.state_dict()
     if len(source) != len(target):
         raise ValueError(f"{len(source)} tensors do not fit a trunk of {len(target)}")
     for (source_name, value), (name, old) in zip(source, target.items(), strict=True):

@@ -1,8 +1,14 @@
-"""DeepLabv3+: atrous convolution, a spatial pyramid, and a decoder for the edges.
+"""DeepLab v2 and v3+: atrous convolution, a spatial pyramid, and two ways to sharp edges.
 
-Chen, Zhu, Papandreou, Schroff & Adam, "Encoder-Decoder with Atrous Separable
-Convolution for Semantic Image Segmentation", ECCV 2018. Atrous spatial pyramid
-pooling: Chen et al., "DeepLab", PAMI 2017, and "Rethinking Atrous Convolution", 2017.
+v2: Chen, Papandreou, Kokkinos, Murphy & Yuille, "DeepLab: Semantic Image Segmentation with
+Deep Convolutional Nets, Atrous Convolution, and Fully Connected CRFs", PAMI 2017. The grid
+stays as fine as stride 8, and a dense CRF draws the edges afterwards:
+
+    trunk, output stride 8 ──► 4 atrous branches, each to scores ──► sum ──► up x8 (──► CRF)
+
+v3+: Chen, Zhu, Papandreou, Schroff & Adam, "Encoder-Decoder with Atrous Separable Convolution
+for Semantic Image Segmentation", ECCV 2018; image pooling from "Rethinking Atrous Convolution
+for Semantic Image Segmentation", 2017. A decoder draws the edges:
 
     trunk, output stride 16 ──► ASPP ──► up x4 ──┐
       └── stride 4 ──► 1 x 1 ────────────────────┴─► 2 separable 3 x 3 ──► scores ──► up x4
@@ -15,6 +21,45 @@ from torch import Tensor, nn
 
 from .backbones import ConvNormAct, EfficientNetLite0, SeparableConv, resize
 from .inference import network_method
+
+
+class ASPPScores(nn.Module):
+    """v2's atrous spatial pyramid pooling (fig. 7, "ASPP-L"): each branch scores by itself, the scores are summed.
+
+    (N, inp, h, w) -> (N, classes, h, w). A branch is VGG's fc6 as an atrous 3 x 3 convolution, fc7 and fc8 as 1 x 1.
+    """
+
+    def __init__(self, inp: int, width: int, classes: int, rates: tuple[int, ...]):
+        super().__init__()
+        self.branches = nn.ModuleList(
+            nn.Sequential(
+                ConvNormAct(inp, width, 3, dilation=rate), ConvNormAct(width, width), nn.Dropout(0.1), nn.Conv2d(width, classes, 1)
+            )
+            for rate in rates
+        )  # fmt: skip
+
+    def forward(self, x: Tensor) -> Tensor:
+        return sum(branch(x) for branch in self.branches)
+
+
+class DeepLabV2(nn.Module):
+    """(N, 3, H, W), H and W multiples of ``output_stride`` -> scores (N, classes, H/8, W/8) for output stride 8.
+
+    ``rates`` are those on a grid of 8; on a coarser grid they shrink with it, so that the same weights see the
+    same field. The paper's 6, 12, 18, 24 belong to crops of 321 pixels; these are as wide for the crops used here.
+    """
+
+    def __init__(
+        self, classes: int = 21, width: int = 64, rates: tuple[int, ...] = (4, 8, 12, 16), output_stride: int = 8
+    ):
+        super().__init__()
+        self.stride = output_stride
+        self.trunk = EfficientNetLite0(output_stride)
+        on_this_grid = tuple(rate * 8 // output_stride for rate in rates)
+        self.aspp = ASPPScores(self.trunk.channels[-1], width, classes, on_this_grid)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.aspp(self.trunk(x)[-1])
 
 
 class ImagePooling(nn.Module):
@@ -78,6 +123,10 @@ class DeepLabV3Plus(nn.Module):
         return self.classifier(self.decoder(torch.cat([high, self.low(low)], dim=1)))
 
 
+network_method(
+    "deeplab-v2", "DeepLab v2", DeepLabV2,
+    "Atrous convolution keeps a grid of every 8th pixel, four rates see four scales (Chen et al. 2017); made for the CRF to follow.", 10,
+)  # fmt: skip
 network_method(
     "deeplab-v3plus", "DeepLabv3+", DeepLabV3Plus,
     "Atrous convolution keeps the grid fine, a spatial pyramid sees several scales, a decoder restores edges (Chen et al. 2018).", 20,

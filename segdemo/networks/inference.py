@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
@@ -34,7 +35,7 @@ class Architecture:
 
     name: str
     title: str
-    build: Callable[[], nn.Module]
+    build: Callable[..., nn.Module]
 
 
 _architectures: dict[str, Architecture] = {}
@@ -46,24 +47,44 @@ def architectures() -> dict[str, Architecture]:
     return _architectures
 
 
-def build_network(name: str) -> nn.Module:
-    """A new, untrained network; ``UnavailableError`` lists the names there are."""
+def build_network(name: str, **options: Any) -> nn.Module:
+    """A new, untrained network, built with ``options``; ``UnavailableError`` lists the names there are."""
     known = architectures()
     if name not in known:
         raise UnavailableError(f"no network is called {name!r}; there are {', '.join(known)}")
-    return known[name].build()
+    return known[name].build(**options)
 
 
-def network_method(name: str, title: str, build: Callable[[], nn.Module], about: str, order: int = 100) -> None:
-    """Register a network as a method. ``about`` is what the page says of it, with the paper."""
+Look = Callable[..., np.ndarray]
+"""``look(**options)``: the photo's probabilities (21, h, w) when the network's forward pass is given ``options``."""
+
+
+def network_method(
+    name: str,
+    title: str,
+    build: Callable[..., nn.Module],
+    about: str,
+    order: int = 100,
+    *,
+    params: type[NetworkParams] = NetworkParams,
+    options: Callable[[Any], dict] = lambda params: {},
+    explain: Callable[[Look, Any], list[Picture]] = lambda look, params: [],
+) -> None:
+    """Register a network as a method.
+
+    Args:
+        about: what the page says of it, with the paper.
+        options: further arguments of the network's forward pass, from its parameters.
+        explain: pictures beside the result, from further looks at the photo; skipped when nobody will see them.
+    """
     _architectures[name] = Architecture(name, title, build)
 
-    def segment(image: np.ndarray, params: NetworkParams, run: Run) -> Segmentation:
-        return segment_with(name, image, params, run)
+    def segment(image: np.ndarray, settings: NetworkParams, run: Run) -> Segmentation:
+        return segment_with(name, image, settings, run, options(settings), explain)
 
     segment.__doc__ = about
     unavailable = partial(checkpoints.unavailable, name)
-    method(name, family="networks", title=title, params=NetworkParams, unavailable=unavailable, order=order)(segment)
+    method(name, family="networks", title=title, params=params, unavailable=unavailable, order=order)(segment)
 
 
 def normalize(images: Tensor) -> Tensor:
@@ -79,40 +100,46 @@ def input_shape(height: int, width: int, long_side: int, stride: int) -> tuple[i
 
 @torch.inference_mode()
 def predict(
-    network: nn.Module, image: np.ndarray, long_side: int, device: torch.device, dtype: torch.dtype
+    network: nn.Module, image: np.ndarray, long_side: int, device: torch.device, dtype: torch.dtype, **options: Any
 ) -> np.ndarray:
     """Class probabilities (K, h, w) float32 of an (h, w, 3) uint8 image.
 
     The photo is scaled to the network's input size (stretched by at most half a stride, which
     spares a padded border), the scores are enlarged bilinearly to (h, w), then the softmax is taken.
+    ``options`` go to the network's forward pass.
     """
     height, width = image.shape[:2]
     x = normalize(torch.from_numpy(np.ascontiguousarray(image)).to(device).permute(2, 0, 1)[None])  # (1, 3, h, w)
     shape = input_shape(height, width, long_side, network.stride)
     x = nn.functional.interpolate(x, size=shape, mode="bilinear", antialias=True, align_corners=False)
-    scores = network(x.to(dtype, memory_format=torch.channels_last)).float()  # (1, K, h', w')
+    scores = network(x.to(dtype, memory_format=torch.channels_last), **options).float()  # (1, K, h', w')
     return resize(scores, (height, width)).softmax(1)[0].cpu().numpy()
 
 
-def segment_with(name: str, image: np.ndarray, params: NetworkParams, run: Run) -> Segmentation:
+def segment_with(
+    name: str, image: np.ndarray, params: NetworkParams, run: Run, options: dict, explain: Callable
+) -> Segmentation:
     """Label every pixel with one of VOC's 21 classes."""
     card = checkpoints.read_card(name)
     with run.time("load"):
         run.step(0.05, "loading the network")
         network = run.network(name)
     long_side = params.input_size or card["input_size"]
-    with run.time("network"):
+
+    def look(**options: Any) -> np.ndarray:
         run.step(0.2, "running the network")
-        scores = run.cached(
-            ("scores", name, long_side), lambda: predict(network, image, long_side, run.device, run.dtype)
-        )
+        key = ("scores", name, long_side, *sorted(options.items()))
+        return run.cached(key, lambda: predict(network, image, long_side, run.device, run.dtype, **options))
+
+    with run.time("network"):
+        scores = look(**options)
     labels = scores.argmax(0).astype(np.int32)
     return Segmentation(
         labels=labels,
         names=list(VOC21.names),
         palette=VOC21.palette,
         working_scores=scores,
-        pictures=[certainty(scores)],
+        pictures=[certainty(scores), *(explain(look, params) if run.keep_frames else ())],
         facts={
             "parameters": count_parameters(network),
             "input": "{1} x {0}".format(*input_shape(*labels.shape, long_side, network.stride)),

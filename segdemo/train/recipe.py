@@ -18,7 +18,7 @@ from torch.nn import functional as F
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from ..labels import IGNORE
-from ..networks.backbones import EfficientNetLite0, load_imagenet, resize
+from ..networks.backbones import EfficientNetLite0, copy_in_order, load_imagenet, resize
 from ..networks.checkpoints import load_weights, read_card
 from ..networks.inference import build_network, normalize
 from .dataset import Batches, Photo
@@ -37,6 +37,8 @@ class Recipe:
         start: ``"imagenet"``, ``"scratch"``, or the name of a trained network whose trunk to start from.
         teacher: a trained network whose soft predictions are learned too, or "".
         mimic: weight of matching the teacher's features as well (for encoders without pretraining).
+        mimic_maps: which of the encoder's maps learns which of the teacher's (at strides 4, 8, 16, 16).
+        output_stride: train an atrous network on this grid instead of its own; the weights fit both.
     """
 
     network: str
@@ -51,16 +53,32 @@ class Recipe:
     start: str = "imagenet"
     teacher: str = ""
     mimic: float = 0.0
+    mimic_maps: tuple[tuple[int, int], ...] = ()
+    output_stride: int = 0
     average: float = 0.999
     seed: int = 1
 
 
+SEGNET = dict(crop=192, scale=(0.45, 1.3), frozen_stages=0)
+"""Full-resolution maps are dear: smaller crops of smaller photos."""
+
 RECIPES = {
     "deeplab-v3plus": Recipe("deeplab-v3plus"),
     "fcn": Recipe("fcn-8s", iterations=2500, start="deeplab-v3plus", teacher="deeplab-v3plus"),
+    # Trained on a grid of 16 and used on one of 8, as Chen et al. do in "Rethinking Atrous Convolution" (section 4.1).
+    "deeplab-v2": Recipe(
+        "deeplab-v2", output_stride=16, iterations=2500, start="deeplab-v3plus", teacher="deeplab-v3plus"
+    ),
+    "segnet": Recipe("segnet", start="deeplab-v3plus", teacher="deeplab-v3plus", **SEGNET),
+    "segnet-fixed": Recipe("segnet-fixed", start="deeplab-v3plus", teacher="deeplab-v3plus", **SEGNET),
+    "segnet-bilinear": Recipe("segnet-bilinear", start="deeplab-v3plus", teacher="deeplab-v3plus", **SEGNET),
+    "unet": Recipe(
+        "unet", start="scratch", teacher="deeplab-v3plus", mimic=1.0, mimic_maps=((2, 0), (3, 1), (4, 3)), crop=192,
+        scale=(0.45, 1.3), iterations=40000, batch=8, rate=2e-3, frozen_stages=0,
+    ),
     "segformer-b0": Recipe(
-        "segformer-b0", start="scratch", teacher="deeplab-v3plus", mimic=1.0, crop=192, scale=(0.45, 1.3),
-        iterations=40000, batch=8, rate=6e-4, frozen_stages=0, weight_decay=0.05,
+        "segformer-b0", start="scratch", teacher="deeplab-v3plus", mimic=1.0, mimic_maps=((1, 1), (2, 2), (3, 3)), crop=192,
+        scale=(0.45, 1.3), iterations=40000, batch=8, rate=6e-4, frozen_stages=0, weight_decay=0.05,
     ),
 }  # fmt: skip
 
@@ -101,19 +119,20 @@ def training_scores(network: nn.Module, images: Tensor) -> list[Tensor]:
 class Mimicry(nn.Module):
     """Warm start of an encoder by matching a teacher's features (FitNets, Romero et al. 2015).
 
-    A 1 x 1 convolution maps the student's maps at strides 8, 16 and 32 to the teacher's at
-    strides 8, 16 and 16; the loss is 1 - cosine per position, which forgets each map's scale.
+    For each of ``pairs`` (student's map, teacher's map) a 1 x 1 convolution takes the one to the channels of
+    the other; the loss is 1 - cosine per position, which forgets each map's scale.
     """
 
-    def __init__(self, student: tuple[int, ...], teacher: tuple[int, ...]):
+    def __init__(self, student: tuple[int, ...], teacher: tuple[int, ...], pairs: tuple[tuple[int, int], ...]):
         super().__init__()
-        self.maps = nn.ModuleList(nn.Conv2d(s, t, 1) for s, t in zip(student[1:], teacher[1:], strict=True))
+        self.pairs = pairs
+        self.maps = nn.ModuleList(nn.Conv2d(student[s], teacher[t], 1) for s, t in pairs)
 
     def forward(self, student: list[Tensor], teacher: list[Tensor]) -> Tensor:
         losses = []
-        for project, s, t in zip(self.maps, student[1:], teacher[1:], strict=True):
-            t = F.adaptive_avg_pool2d(t, s.shape[2:])
-            losses.append(1 - F.cosine_similarity(project(s), t, dim=1).mean())
+        for project, (s, t) in zip(self.maps, self.pairs, strict=True):
+            wanted = F.adaptive_avg_pool2d(teacher[t], student[s].shape[2:])
+            losses.append(1 - F.cosine_similarity(project(student[s]), wanted, dim=1).mean())
         return sum(losses) / len(losses)
 
 
@@ -125,14 +144,16 @@ class Trainer:
     ):
         torch.manual_seed(recipe.seed)
         self.recipe, self.photos, self.folder, self.device = recipe, photos, folder, torch.device(device)
-        self.network = build_network(recipe.network).to(self.device, memory_format=torch.channels_last)
+        options = {"output_stride": recipe.output_stride} if recipe.output_stride else {}
+        self.network = build_network(recipe.network, **options).to(self.device, memory_format=torch.channels_last)
         if self.device.type == "cpu":
             depthwise_in_float32(self.network)
         self.teacher = self._load_teacher() if recipe.teacher else None
         self._start(imagenet)
         self.mimicry = None
         if recipe.mimic:
-            self.mimicry = Mimicry(self.network.encoder.channels, self.teacher.trunk.channels).to(self.device)
+            channels = self.network.encoder.channels, self.teacher.trunk.channels
+            self.mimicry = Mimicry(*channels, recipe.mimic_maps).to(self.device)
         self.average = copy.deepcopy(self.network).eval().requires_grad_(False)
         self.optimizer = torch.optim.AdamW(self._groups(), betas=(0.9, 0.99))
         self.rates = [group["lr"] for group in self.optimizer.param_groups]
@@ -152,7 +173,9 @@ class Trainer:
                 raise FileNotFoundError("this recipe starts from ImageNet weights: give their file with --imagenet")
             load_imagenet(trunk, torch.load(imagenet, map_location="cpu", weights_only=True))
         elif self.recipe.start != "scratch":
-            trunk.load_state_dict(self.teacher.trunk.state_dict())
+            source = build_network(self.recipe.start)
+            load_weights(source, self.recipe.start)
+            copy_in_order(source.trunk.state_dict().items(), trunk)
         for module in self.frozen():
             module.requires_grad_(False)
 

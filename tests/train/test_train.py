@@ -117,7 +117,7 @@ def test_pixel_loss():
 
 
 def test_mimicry_is_zero_for_the_teacher_itself():
-    mimicry = Mimicry((4, 6, 6, 6), (4, 6, 6, 6))
+    mimicry = Mimicry((4, 6, 6, 6), (4, 6, 6, 6), ((1, 1), (2, 2), (3, 3)))
     for layer in mimicry.maps:
         torch.nn.init.dirac_(layer.weight), torch.nn.init.zeros_(layer.bias)
     maps = [torch.randn(1, c, 8, 8) for c in (4, 6, 6, 6)]
