@@ -45,6 +45,10 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
         "--minutes", type=float, default=float("inf"), help="time budget; the schedule fits itself to it"
     )
     parser.add_argument("--iterations", type=int, help="instead of the recipe's")
+    parser.add_argument("--batch", type=int, help="photos per step, instead of the recipe's")
+    parser.add_argument(
+        "--crop", type=int, help="crop in pixels, instead of the recipe's; photos shrink with it (low resolution first)"
+    )
     parser.add_argument("--device", default="auto")
     parser.add_argument("--threads", type=int, help="CPU threads")
     parser.add_argument("--seed", type=int, help="instead of the recipe's")
@@ -115,15 +119,20 @@ def write_card(card: dict) -> None:
     checkpoints.card_path(card["name"]).write_text(json.dumps(card, indent=1) + "\n")
 
 
+def adjusted(recipe: Recipe, options: argparse.Namespace) -> Recipe:
+    """The recipe with what the command line asks for instead."""
+    wishes = {name: getattr(options, name) for name in ("iterations", "seed", "batch", "crop")}
+    changes = {name: value for name, value in wishes.items() if value is not None}
+    if "crop" in changes:
+        changes["scale"] = tuple(round(zoom * options.crop / recipe.crop, 3) for zoom in recipe.scale)
+    return replace(recipe, **changes)
+
+
 def main(arguments: list[str] | None = None) -> int:
     options = parse(arguments)
     if options.threads:
         torch.set_num_threads(options.threads)
-    recipe: Recipe = RECIPES[options.recipe]
-    if options.iterations:
-        recipe = replace(recipe, iterations=options.iterations)
-    if options.seed is not None:
-        recipe = replace(recipe, seed=options.seed)
+    recipe = adjusted(RECIPES[options.recipe], options)
     try:
         photos = load_training_photos(options.data)
         trainer = Trainer(

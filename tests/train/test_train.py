@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from segdemo.labels import IGNORE
 from segdemo.networks import checkpoints
 from segdemo.networks.backbones import EfficientNetLite0
-from segdemo.train.__main__ import main
+from segdemo.train.__main__ import adjusted, main, parse
 from segdemo.train.dataset import (
     Batches,
     Photo,
@@ -200,3 +200,10 @@ def test_command_line_writes_log_and_checkpoint(data, tmp_path, monkeypatch, cap
     assert main(arguments) == 0 and "resuming at iteration 3" in capsys.readouterr().out
     assert main(["segformer-b0", "--data", str(tmp_path / "nowhere")]) == 2
     assert "segdemo.train:" in capsys.readouterr().err
+
+
+def test_smaller_crops_are_of_smaller_photos():
+    recipe = replace(TINY, crop=128, scale=(0.5, 1.5))
+    smaller = adjusted(recipe, parse(["unet", "--data", "x", "--crop", "64", "--batch", "3"]))
+    assert (smaller.crop, smaller.batch, smaller.scale) == (64, 3, (0.25, 0.75))
+    assert adjusted(recipe, parse(["unet", "--data", "x"])) == recipe
