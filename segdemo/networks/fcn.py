@@ -36,9 +36,9 @@ class FCN(nn.Module):
         self.score16 = nn.Conv2d(stride16, classes, 1) if finest <= 16 else None
         self.score8 = nn.Conv2d(stride8, classes, 1) if finest <= 8 else None
 
-    def all_scores(self, x: Tensor) -> list[Tensor]:
-        """Scores of FCN-32s, then 16s, then 8s, as far as this network goes."""
-        _, f8, f16, f32 = self.trunk(x)
+    def all_scores(self, features: tuple[Tensor, ...]) -> list[Tensor]:
+        """Scores of FCN-32s, then 16s, then 8s, as far as this network goes, from the trunk's features."""
+        _, f8, f16, f32 = features
         scores = [self.score32(self.fc(f32))]  # (N, classes, H/32, W/32)
         if self.score16 is not None:
             scores.append(resize(scores[-1], f16.shape[2:]) + self.score16(f16))
@@ -46,8 +46,11 @@ class FCN(nn.Module):
             scores.append(resize(scores[-1], f8.shape[2:]) + self.score8(f8))
         return scores
 
+    def head(self, features: tuple[Tensor, ...]) -> Tensor:
+        return self.all_scores(features)[-1]
+
     def forward(self, x: Tensor) -> Tensor:
-        return self.all_scores(x)[-1]
+        return self.head(self.trunk(x))
 
 
 network_method(

@@ -98,22 +98,37 @@ def input_shape(height: int, width: int, long_side: int, stride: int) -> tuple[i
     return tuple(max(stride, round(side * zoom / stride) * stride) for side in (height, width))
 
 
+Once = Callable[[tuple, Callable[[], Any]], Any]
+"""``once(key, build)``: what ``build()`` gives, remembered for this photo under ``key``."""
+
+
 @torch.inference_mode()
 def predict(
-    network: nn.Module, image: np.ndarray, long_side: int, device: torch.device, dtype: torch.dtype, **options: Any
+    network: nn.Module,
+    image: np.ndarray,
+    long_side: int,
+    device: torch.device,
+    dtype: torch.dtype,
+    once: Once = lambda key, build: build(),
+    **options: Any,
 ) -> np.ndarray:
     """Class probabilities (K, h, w) float32 of an (h, w, 3) uint8 image.
 
     The photo is scaled to the network's input size (stretched by at most half a stride, which
     spares a padded border), the scores are enlarged bilinearly to (h, w), then the softmax is taken.
-    ``options`` go to the network's forward pass.
+    ``options`` go to the network's forward pass. A trunk that several networks share (those with
+    a ``head``) is run ``once``.
     """
     height, width = image.shape[:2]
     x = normalize(torch.from_numpy(np.ascontiguousarray(image)).to(device).permute(2, 0, 1)[None])  # (1, 3, h, w)
     shape = input_shape(height, width, long_side, network.stride)
     x = nn.functional.interpolate(x, size=shape, mode="bilinear", antialias=True, align_corners=False)
-    scores = network(x.to(dtype, memory_format=torch.channels_last), **options).float()  # (1, K, h', w')
-    return resize(scores, (height, width)).softmax(1)[0].cpu().numpy()
+    x = x.to(dtype, memory_format=torch.channels_last)
+    if hasattr(network, "head"):
+        scores = network.head(once(("features", shape), lambda: network.trunk(x)))
+    else:
+        scores = network(x, **options)
+    return resize(scores.float(), (height, width)).softmax(1)[0].cpu().numpy()
 
 
 def segment_with(
@@ -129,7 +144,9 @@ def segment_with(
     def look(**options: Any) -> np.ndarray:
         run.step(0.2, "running the network")
         key = ("scores", name, long_side, *sorted(options.items()))
-        return run.cached(key, lambda: predict(network, image, long_side, run.device, run.dtype, **options))
+        # Networks on one trunk have one weights file: its features serve them all.
+        settings = long_side, run.device, run.dtype, lambda key, build: run.cached((card["file"], *key), build)
+        return run.cached(key, lambda: predict(network, image, *settings, **options))
 
     with run.time("network"):
         scores = look(**options)

@@ -113,7 +113,7 @@ def depthwise_in_float32(network: nn.Module) -> None:
 
 def training_scores(network: nn.Module, images: Tensor) -> list[Tensor]:
     """The scores to put a loss on: an FCN's three outputs, any other network's one."""
-    return network.all_scores(images) if hasattr(network, "all_scores") else [network(images)]
+    return network.all_scores(network.trunk(images)) if hasattr(network, "all_scores") else [network(images)]
 
 
 class Mimicry(nn.Module):

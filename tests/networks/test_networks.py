@@ -55,7 +55,7 @@ def test_fcn_refines_coarse_scores_by_adding_finer_ones():
     finest = build_network("fcn-8s").eval()
     x = torch.randn(1, 3, 64, 64)
     with torch.no_grad():
-        s32, s16, s8 = finest.all_scores(x)
+        s32, s16, s8 = finest.all_scores(finest.trunk(x))
         assert [s.shape[-1] for s in (s32, s16, s8)] == [2, 4, 8]
         for name, expected in (("fcn-32s", s32), ("fcn-16s", s16)):
             coarse = build_network(name).eval()
@@ -120,6 +120,27 @@ def test_predict_gives_probabilities():
     scores = predict(build_network("segformer-b0").eval(), PHOTO, 64, torch.device("cpu"), torch.float32)
     assert scores.shape == (21, 60, 90) and scores.dtype == np.float32
     np.testing.assert_allclose(scores.sum(0), 1, atol=1e-5)
+
+
+def test_networks_on_one_trunk_run_it_once():
+    """FCN-32s after FCN-8s on the same photo costs its head only, and gives the same as alone."""
+    torch.manual_seed(0)
+    finest, coarsest = build_network("fcn-8s").eval(), build_network("fcn-32s").eval()
+    coarsest.load_state_dict({key: finest.state_dict()[key] for key in coarsest.state_dict()})
+    kept, passes = {}, []
+    for network in (finest, coarsest):
+        network.trunk.register_forward_hook(lambda *_: passes.append(1))
+
+    def once(key, build):
+        if key not in kept:
+            kept[key] = build()
+        return kept[key]
+
+    settings = PHOTO, 64, torch.device("cpu"), torch.float32
+    predict(finest, *settings, once)
+    shared = predict(coarsest, *settings, once)
+    assert len(passes) == 1
+    np.testing.assert_array_equal(shared, predict(coarsest, *settings))
 
 
 class TestWeights:
