@@ -22,6 +22,9 @@ from .dense import DenseCRF
 MAP_SIZE = 384
 """Belief maps in the replay are reduced to this long side, in pixels."""
 
+SCORE_RANGE = 8.0
+"""Score maps in the replay show log-odds from minus to plus this, about a thirtieth of a per cent to all but that."""
+
 
 class RefinementParams(Params):
     """The dense CRF's switches; every network method has them.
@@ -105,14 +108,24 @@ def _iterations(
         yield q.cpu().numpy(), energy
 
 
-def _belief_maps(beliefs: np.ndarray, labels: np.ndarray, names: list[str], most: int = 5) -> dict[str, np.ndarray]:
-    """Beliefs in the largest labels with more than 0.5 % of the pixels, reduced to ``MAP_SIZE``."""
+def _belief_maps(beliefs: np.ndarray, labels: np.ndarray, names: list[str], most: int = 4) -> dict[str, np.ndarray]:
+    """Belief and score of the largest labels with more than 0.5 % of the pixels, reduced to ``MAP_SIZE``.
+
+    The two rows of fig. 5 in DeepLab (Chen et al. 2017): the belief is the softmax's output, the score its input,
+    here as log-odds ln q / (1 - q), from -``SCORE_RANGE`` (0) to ``SCORE_RANGE`` (1).
+    """
     shares = np.bincount(labels.ravel(), minlength=len(names)) / labels.size
     largest = [int(label) for label in np.argsort(-shares, kind="stable")[:most] if shares[label] > 0.005]
     height, width = labels.shape
     factor = min(1.0, MAP_SIZE / max(height, width))
     size = max(1, round(width * factor)), max(1, round(height * factor))
-    return {names[label]: cv2.resize(beliefs[label], size, interpolation=cv2.INTER_AREA) for label in largest}
+    maps = {}
+    for label in largest:
+        q = cv2.resize(beliefs[label], size, interpolation=cv2.INTER_AREA)
+        odds = np.log(np.maximum(q, 1e-9) / np.maximum(1 - q, 1e-9))
+        maps[f"{names[label]}: belief"] = q
+        maps[f"{names[label]}: score"] = np.clip(0.5 + 0.5 * odds / SCORE_RANGE, 0, 1)
+    return maps
 
 
 def _before_and_after(before: np.ndarray, after: np.ndarray, labels: np.ndarray, names: list[str]) -> list[Picture]:

@@ -61,12 +61,26 @@ def test_belief_maps_are_small_and_few():
     run = Run()
     refine(image, network, RefinementParams(crf_iterations=1), run)
     for frame in run.frames:
-        assert 1 <= len(frame.maps) <= 5
-        for name, belief in frame.maps.items():
-            assert name in network.names
-            assert belief.shape == (19, 384) and belief.min() >= 0 and belief.max() <= 1 + 1e-6
+        assert 2 <= len(frame.maps) <= 8
+        for title, values in frame.maps.items():
+            name, kind = title.split(": ")
+            assert name in network.names and kind in ("belief", "score")
+            assert values.shape == (19, 384) and values.min() >= 0 and values.max() <= 1 + 1e-6
     shares = network.shares
-    assert list(run.frames[0].maps)[0] == network.names[int(shares.argmax())]
+    assert list(run.frames[0].maps)[0] == network.names[int(shares.argmax())] + ": belief"
+
+
+def test_score_map_is_what_softmax_turns_into_the_belief():
+    image = np.random.default_rng(0).integers(0, 255, (20, 30, 3), np.uint8)
+    run = Run()
+    refine(image, fake(image, labels=(0, 1, 2)), RefinementParams(crf_iterations=1), run)
+    for frame in run.frames:
+        for title, score in frame.maps.items():
+            if title.endswith(": score"):
+                belief = frame.maps[title.replace(": score", ": belief")]
+                inside = (score > 0.01) & (score < 0.99)
+                odds = (score - 0.5) * 2 * 8
+                np.testing.assert_allclose(1 / (1 + np.exp(-odds))[inside], belief[inside], atol=1e-4)
 
 
 def test_lattices_are_built_once_per_photo():
