@@ -157,7 +157,7 @@ class Engine:
             raise ScribbleError(f"{chosen.title} needs scribbles: draw on the object and on the background first.")
 
         def attempt(device: torch.device) -> Segmentation:
-            run = self._new_run(chosen, settings, working, device, scribbles, on_step, is_cancelled, keep_frames)
+            run = self._new_run(settings.seed, working, device, scribbles, on_step, is_cancelled, keep_frames)
             return self._carry_out(chosen, settings, working, run)
 
         self._wait_for_turn(on_step, is_cancelled)
@@ -171,6 +171,38 @@ class Engine:
             planes = result.working_scores if result.working_scores is not None else result.labels
             result.labels = enlarge_labels(planes, photo.shape[:2], len(result.names))
         return result
+
+    def teach(
+        self,
+        lesson: Callable[..., Any],
+        image: Any,
+        *,
+        working_size: int = 512,
+        scribbles: np.ndarray | None = None,
+        on_step: Callable[[float, str], None] | None = None,
+        is_cancelled: Callable[[], bool] | None = None,
+        **params: Any,
+    ) -> Any:
+        """What ``lesson(image, run, **params)`` returns, called in turn with the other runs and with their caches.
+
+        For what a class wants to see besides a segmentation (``segdemo.lessons``): ``image`` reaches the lesson
+        as (h, w, 3) uint8 with long side at most ``working_size``, ``run`` offers what it offers a method.
+        """
+        photo = door.load_image(image)
+        working = door.fit(photo, working_size)
+        if scribbles is not None:
+            scribbles = fit_scribbles(scribbles, photo.shape[:2], working.shape[:2])
+
+        def attempt(device: torch.device) -> Any:
+            run = self._new_run(0, working, device, scribbles, on_step, is_cancelled, True)
+            with torch.inference_mode():
+                return lesson(working, run, **params)
+
+        self._wait_for_turn(on_step, is_cancelled)
+        try:
+            return self._with_fallback(attempt)
+        finally:
+            self._turn.release()
 
     def network(self, name: str, device: torch.device | None = None) -> torch.nn.Module:
         """The trained network ``name``, ready for inference; loaded once and kept under the budget."""
@@ -217,14 +249,12 @@ class Engine:
         while not self._turn.acquire(timeout=0.2):
             waiting.step(0.0, "waiting for another visitor's run")
 
-    def _new_run(
-        self, chosen: Method, settings: Params, working, device, scribbles, on_step, is_cancelled, keep_frames
-    ) -> Run:
+    def _new_run(self, seed: int, working, device, scribbles, on_step, is_cancelled, keep_frames) -> Run:
         key = door.content_key(working)
         return Run(
             device=device,
             dtype=self.dtype(device),
-            seed=settings.seed,
+            seed=seed,
             scribbles=scribbles,
             keep_frames=keep_frames,
             on_step=on_step,
@@ -246,7 +276,7 @@ class Engine:
         result.device = str(run.device)
         return result
 
-    def _with_fallback(self, attempt: Callable[[torch.device], Segmentation]) -> Segmentation:
+    def _with_fallback(self, attempt: Callable[[torch.device], Any]) -> Any:
         """Run on the engine's device; if a GPU's memory does not suffice, once more on the CPU."""
         try:
             return attempt(self.device)
@@ -260,5 +290,6 @@ class Engine:
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
         result = attempt(torch.device("cpu"))
-        result.notices.append(f"The memory of {self.device} did not suffice, so this ran on the CPU.")
+        if isinstance(result, Segmentation):
+            result.notices.append(f"The memory of {self.device} did not suffice, so this ran on the CPU.")
         return result

@@ -158,3 +158,17 @@ def test_enlarged_labels_keep_areas_and_range():
     np.testing.assert_array_equal(large[5::10, 5::10], labels)
     many = np.arange(600, dtype=np.int32).reshape(20, 30)
     np.testing.assert_array_equal(resize_nearest(enlarge_labels(many, (40, 60), 600), (20, 30)), many)
+
+
+def test_a_lesson_shares_turn_size_and_caches():
+    engine, built = Engine("cpu"), []
+    photo = np.zeros((200, 100, 3), np.uint8)
+
+    def lesson(image, run, factor):
+        value = run.cached("grey", lambda: built.append(1) or image.mean())
+        return image.shape, value, factor, engine._turn.locked(), run.scribbles.shape
+
+    for factor in (2, 3):
+        seen = engine.teach(lesson, photo, working_size=100, scribbles=np.ones((200, 100), np.uint8), factor=factor)
+        assert seen == ((100, 50, 3), 0.0, factor, True, (100, 50))
+    assert built == [1] and not engine._turn.locked()
