@@ -23,9 +23,12 @@ FOLDER = Path(os.environ.get("SEGDEMO_WEIGHTS") or Path(__file__).resolve().pare
 
 
 CARD_ENTRIES = (
-    "name", "file", "parameters", "input_size", "labels", "data", "licence", "recipe", "seed", "training", "scores", "scores_with_crf",
+    "name", "file", "parameters", "input_size", "labels", "data", "licence", "recipe", "seed", "training", "scores", "scores_with_crf", "cost",
 )  # fmt: skip
 """What every card has to say; ``segdemo.train --publish`` writes it."""
+
+COST_ENTRIES = ("multiply_adds", "seconds", "memory_mb", "device")
+"""At 512 x 512; ``segdemo.train measure`` writes it."""
 
 SCORE_ENTRIES = ("iou", "support", "miou7", "miou", "pixel_accuracy", "boundary_f", "photos", "seconds_per_photo")
 
@@ -55,6 +58,7 @@ def read_card(name: str) -> dict:
     missing = [entry for entry in CARD_ENTRIES if entry not in card]
     for part in ("scores", "scores_with_crf"):
         missing += [f"{part}.{entry}" for entry in SCORE_ENTRIES if entry not in card.get(part, ())]
+    missing += [f"cost.{entry}" for entry in COST_ENTRIES if entry not in card.get("cost", ())]
     if missing:
         raise UnavailableError(
             f"{name}: the card {path.name} lacks {', '.join(missing)}; fetch the weights folder again."

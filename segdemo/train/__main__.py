@@ -1,5 +1,7 @@
 """``python -m segdemo.train RECIPE``: train a network, then score it and write its card.
 
+``python -m segdemo.train measure [NAME ...]`` measures anew what networks cost and writes it to their cards.
+
 The run folder holds ``checkpoint.pt`` (the same command resumes from it) and ``log.json``
 (the training curve). ``--publish`` turns the averaged weights into ``weights/FILE.safetensors``
 and a card for every network that the file serves, with scores measured on val.
@@ -23,6 +25,7 @@ from ..networks import checkpoints
 from ..networks.backbones import count_parameters
 from ..networks.inference import architectures, build_network
 from .dataset import load_training_photos
+from .measure import measure
 from .recipe import RECIPES, Recipe, Trainer
 
 SERVES = {"fcn": ("fcn-32s", "fcn-16s", "fcn-8s")}
@@ -76,6 +79,7 @@ def publish(recipe_name: str, network: torch.nn.Module, trainer: Trainer, option
         for name in names:
             card = new_card(name, file, trainer, options.input_size)
             write_card(card)
+            card["cost"] = measure(name)
             engine = Engine(options.device)
             card["scores"] = evaluate(engine, name, options.data / "voc")
             card["scores_with_crf"] = evaluate(engine, name, options.data / "voc", crf=True)
@@ -112,6 +116,7 @@ def new_card(name: str, file: str, trainer: Trainer, input_size: int) -> dict:
         },
         "scores": unscored,
         "scores_with_crf": unscored,
+        "cost": dict.fromkeys(checkpoints.COST_ENTRIES, 0),
     }
 
 
@@ -128,29 +133,45 @@ def adjusted(recipe: Recipe, options: argparse.Namespace) -> Recipe:
     return replace(recipe, **changes)
 
 
+def measure_all(names: list[str]) -> None:
+    """Write the cost of these networks, or of all that have weights, to their cards."""
+    for name in names or [name for name in architectures() if not checkpoints.unavailable(name)]:
+        card = checkpoints.read_card(name)
+        card["cost"] = measure(name)
+        write_card(card)
+        print(name, json.dumps(card["cost"]), flush=True)
+
+
 def main(arguments: list[str] | None = None) -> int:
-    options = parse(arguments)
-    if options.threads:
-        torch.set_num_threads(options.threads)
-    recipe = adjusted(RECIPES[options.recipe], options)
+    arguments = sys.argv[1:] if arguments is None else arguments
     try:
-        photos = load_training_photos(options.data)
-        trainer = Trainer(
-            recipe, photos, options.out / options.recipe, str(choose_device(options.device)), options.imagenet
-        )
-        if trainer.resume():
-            print(f"resuming at iteration {trainer.iteration}, {trainer.elapsed / 60:.1f} minutes in", flush=True)
-        elif options.continue_from == "published":
-            trainer.continue_published()
-        elif options.continue_from:
-            trainer.continue_from(Path(options.continue_from))
-        network = trainer.run(options.minutes)
-        if options.publish:
-            publish(options.recipe, network, trainer, options)
+        if arguments[:1] == ["measure"]:
+            measure_all(arguments[1:])
+        else:
+            train(parse(arguments))
     except (SegdemoError, FileNotFoundError, ValueError) as error:
         print(f"segdemo.train: {error}", file=sys.stderr)
         return 2
     return 0
+
+
+def train(options: argparse.Namespace) -> None:
+    """Train by a recipe, from a checkpoint if there is one, and publish if asked."""
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    recipe = adjusted(RECIPES[options.recipe], options)
+    photos = load_training_photos(options.data)
+    folder, device = options.out / options.recipe, str(choose_device(options.device))
+    trainer = Trainer(recipe, photos, folder, device, options.imagenet)
+    if trainer.resume():
+        print(f"resuming at iteration {trainer.iteration}, {trainer.elapsed / 60:.1f} minutes in", flush=True)
+    elif options.continue_from == "published":
+        trainer.continue_published()
+    elif options.continue_from:
+        trainer.continue_from(Path(options.continue_from))
+    network = trainer.run(options.minutes)
+    if options.publish:
+        publish(options.recipe, network, trainer, options)
 
 
 if __name__ == "__main__":

@@ -3,26 +3,32 @@
 from __future__ import annotations
 
 import html
+from typing import Any
 
 import gradio as gr
+from gradio.components import Component
 
 from ..labels import VOC21
-from ..method import methods
-from ..networks import checkpoints
+from ..method import Method, get_method, methods
+from ..networks.inference import NetworkParams
 from .cards import ENGINE, Card, Shared, card, run_buttons, run_cards
 from .controls import controls_for
 from .photo import PhotoPanel
 from .workshop import Result, Workshop
+from .zoo import zoo
 
 INTRO = (
     "**Learned pixel by pixel.** Each network gives every pixel a probability for each of VOC's 21 classes. The dense CRF "
     "takes these as its unary term and lets the photo's edges decide where a class ends; play its iterations below the picture."
 )
+AT_FIRST = ("fcn-32s", "fcn-8s", "deeplab-v3plus")
+"""Networks chosen when the page opens: coarse, finer, finest."""
+
 CRF_CHOICES = [("without CRF", "without"), ("with CRF", "with"), ("both", "both")]
 
 
-def networks_tab(workshop: Workshop, panel: PhotoPanel, shared: Shared) -> dict[str, dict]:
-    """Build the tab; returns the controls of each network, for the HTTP API."""
+def networks_tab(workshop: Workshop, panel: PhotoPanel, shared: Shared) -> None:
+    """Build the tab."""
     family = [m for m in methods().values() if m.family == "networks"]
     reasons = {m.name: m.unavailable() for m in family}
     ready = [m for m in family if not reasons[m.name]]
@@ -30,32 +36,21 @@ def networks_tab(workshop: Workshop, panel: PhotoPanel, shared: Shared) -> dict[
     with gr.Row(elem_classes="toolbar"):
         with gr.Column(scale=3, min_width=300):
             chosen = gr.CheckboxGroup(
-                [(m.title, m.name) for m in ready], value=[m.name for m in ready if m.name in ("fcn-32s", "fcn-8s", "deeplab-v3plus")],
+                [(m.title, m.name) for m in ready], value=[m.name for m in ready if m.name in AT_FIRST],
                 label="Networks", elem_id="network-methods",
             )  # fmt: skip
-            for name, reason in reasons.items():
-                if reason:
-                    gr.Markdown(f"~~{name}~~ {reason}", elem_classes="unavailable")
+            missing = [f"- ~~{name}~~ {reason}" for name, reason in reasons.items() if reason]
+            if missing:
+                gr.Markdown("\n".join(missing), elem_classes="unavailable")
         with gr.Column(scale=2, min_width=260):
             refinement = gr.Radio(CRF_CHOICES, value="both", label="Dense CRF", elem_id="crf-choice")
         with gr.Column(scale=2, min_width=260):
             run, status = run_buttons(workshop, "Run networks")
-    with gr.Accordion("CRF and network parameters", open=False), gr.Row():
-        controls = controls_for(family[0].params, only=lambda name: name != "crf", strip="crf_")
+    controls, switches = network_controls(ready)
+    with gr.Accordion("The zoo: accuracy against cost, and every network's card", open=False, elem_id="zoo-box"):
+        gallery = zoo(ready, elem_id="zoo")
     table = gr.HTML("", elem_id="network-table")
-    cards: list[Card] = []
-    with gr.Row(elem_classes="card-grid pairs"):
-        for m in ready:
-            for crf in (False, True):
-                key, title = m.name + "+crf" * crf, m.title + " + CRF" * crf
-                shown = m.name in ("fcn-32s", "fcn-8s", "deeplab-v3plus")
-                cards.append(
-                    card(key, m.name, title, "networks", shared, f"{title}: press Run networks.", visible=shown, min_width=330,
-                         fixed={"crf": crf})
-                )  # fmt: skip
-    with gr.Accordion("Cards: what each network is, what it learned from, how it scores", open=False):
-        for m in ready:
-            gr.Markdown(card_text(m.name, m.title, m.summary))
+    cards = network_cards(ready, shared)
 
     def wanted_cards(selected, crf) -> list[Card]:
         admitted = {"without": (False,), "with": (True,), "both": (False, True)}[crf]
@@ -65,25 +60,69 @@ def networks_tab(workshop: Workshop, panel: PhotoPanel, shared: Shared) -> dict[
         path, working_size, seed, results, selected, crf, *values, progress=gr.Progress(), request: gr.Request = None
     ):
         params = dict(zip(controls, values, strict=True)) | {"working_size": working_size, "seed": seed}
-        jobs = [(c, params) for c in wanted_cards(selected, crf)]
+        jobs = [(c, takes(c.method, params)) for c in wanted_cards(selected, crf)]
         done: list[str] = []
         for update in run_cards(workshop, jobs, path, results, shared, status, progress, request):
             done += [c.key for c, _ in jobs if c.viewer in update and update[c.viewer]["state"] == "result"]
             if shared.results in update:
                 update[table] = summary_table([update[shared.results][key] for key in done])
             yield update
+        if done:
+            yield {gallery: {"picked": "", "shown": done[-1].removesuffix("+crf")}}
+
+    def show(selected, crf):
+        wanted = wanted_cards(selected, crf)
+        return [gr.update(visible=c in wanted) for c in cards] + [
+            gr.update(visible=name in selected) for name in switches
+        ]
 
     run.click(
         segment, [*panel.shared, shared.results, chosen, refinement, *controls.values()],
-        [c.viewer for c in cards] + [shared.results, status, table],
+        [c.viewer for c in cards] + [shared.results, status, table, gallery],
         concurrency_id=ENGINE, show_progress="full", show_progress_on=status, api_visibility="private",
     )  # fmt: skip
     for changed in (chosen, refinement):
         changed.change(
-            lambda selected, crf: [gr.update(visible=c in wanted_cards(selected, crf)) for c in cards], [chosen, refinement],
-            [c.column for c in cards], api_visibility="private", show_progress="hidden",
+            show, [chosen, refinement], [*(c.column for c in cards), *switches.values()],
+            api_visibility="private", show_progress="hidden",
         )  # fmt: skip
-    return {m.name: controls for m in ready}
+    gallery.select(
+        lambda value, selected: [m.name for m in ready if m.name in {*selected, value["picked"]}], [gallery, chosen], chosen,
+        api_visibility="private", show_progress="hidden",
+    )  # fmt: skip
+
+
+def network_controls(ready: list[Method]) -> tuple[dict[str, Component], dict[str, gr.Accordion]]:
+    """Controls of all networks by parameter, and for networks with parameters of their own the box that holds those."""
+    with gr.Accordion("CRF and network parameters", open=False), gr.Row():
+        controls = controls_for(NetworkParams, only=lambda name: name != "crf", strip="crf_")
+    boxes = {}
+    for m in ready:
+        own = [name for name in m.params.model_fields if name not in NetworkParams.model_fields]
+        if own:
+            with gr.Accordion(f"{m.title}: its own switches", visible=m.name in AT_FIRST) as boxes[m.name], gr.Row():
+                controls |= controls_for(m.params, only=own.__contains__)
+    return controls, boxes
+
+
+def takes(method: str, params: dict[str, Any]) -> dict[str, Any]:
+    """Those of ``params`` that the method has."""
+    known = get_method(method).params.model_fields
+    return {name: value for name, value in params.items() if name in known}
+
+
+def network_cards(ready: list[Method], shared: Shared) -> list[Card]:
+    """For every network a card without and one with the CRF."""
+    cards: list[Card] = []
+    with gr.Row(elem_classes="card-grid pairs"):
+        for m in ready:
+            for crf in (False, True):
+                key, title = m.name + "+crf" * crf, m.title + " + CRF" * crf
+                cards.append(
+                    card(key, m.name, title, "networks", shared, f"{title}: press Run networks.", visible=m.name in AT_FIRST,
+                         min_width=330, fixed={"crf": crf})
+                )  # fmt: skip
+    return cards
 
 
 def summary_table(results: list[Result]) -> str:
@@ -107,17 +146,4 @@ def summary_table(results: list[Result]) -> str:
         "<div class='table-scroll'><table class='summary'><thead><tr><th>network</th><th>time</th><th>parameters</th>"
         f"<th title='mean IoU of seven classes on the validation photos, without CRF'>mIoU-7</th>{head}</tr></thead>"
         f"<tbody>{''.join(rows)}</tbody></table></div>"
-    )
-
-
-def card_text(name: str, title: str, summary: str) -> str:
-    """A network's card as Markdown."""
-    card = checkpoints.read_card(name)
-    plain, refined, training = card["scores"], card["scores_with_crf"], card["training"]
-    return (
-        f"**{title}**: {summary}\n\n"
-        f"{card['parameters'] / 1e6:.2f} M parameters; sees photos at {card['input_size']} px; on {plain['photos']} validation photos "
-        f"mIoU-7 {plain['miou7']:.3f} ({refined['miou7']:.3f} with CRF), pixel accuracy {plain['pixel_accuracy']:.3f}, "
-        f"boundary F {plain['boundary_f']:.3f} ({refined['boundary_f']:.3f} with CRF). Trained {training['minutes']:.0f} minutes "
-        f"on {training['device']}, seed {card['seed']}. Data: {card['data']}. Licence: {card['licence']}.\n"
     )

@@ -153,6 +153,7 @@ class TestWeights:
         card = dict.fromkeys(checkpoints.CARD_ENTRIES, "") | {
             "name": "fcn-32s", "file": "fcn.safetensors", "input_size": 64,
             "scores": dict.fromkeys(checkpoints.SCORE_ENTRIES, 0.5), "scores_with_crf": dict.fromkeys(checkpoints.SCORE_ENTRIES, 0.5),
+            "cost": dict.fromkeys(checkpoints.COST_ENTRIES, 1),
         }  # fmt: skip
         (tmp_path / "fcn-32s.json").write_text(json.dumps(card))
         return tmp_path

@@ -283,3 +283,17 @@ def test_api_serves_every_method(address, files, tmp_path):
     assert report["parameters"]["clusters"] == 3
     with pytest.raises(Exception, match="(?i)scribble"):
         client.predict(photo=photo, api_name="/graphcut")
+
+
+@pytest.mark.skipif(len(NETWORKS) < 4, reason="too few trained networks here")
+def test_zoo_shows_a_card_and_selects_its_network(page):
+    page.tab("Networks")
+    page.click(page.wait(lambda: page.one("#zoo-box button")))
+    page.wait(lambda: page.one("#zoo-box .zoo").is_displayed())
+    point = page.one('#zoo .point[data-name="fcn-16s"]')
+    page.browser.execute_script("arguments[0].dispatchEvent(new MouseEvent('click', {bubbles: true}))", point)
+    card = page.one("[data-testid=zoo-card]")
+    assert page.wait(lambda: "FCN-16s" in card.text and "multiply-adds" in card.text)
+    assert not page.browser.find_elements(By.CSS_SELECTOR, "#viewer-fcn-16s .sv")
+    page.click(page.one("[data-testid=zoo-pick]"))
+    page.wait(lambda: page.viewer("fcn-16s").is_displayed())
