@@ -1,6 +1,7 @@
 """``python -m segdemo.train RECIPE``: train a network, then score it and write its card.
 
 ``python -m segdemo.train measure [NAME ...]`` measures anew what networks cost and writes it to their cards.
+``python -m segdemo.train crf --data DATA`` fits the dense CRF's weights and widths.
 
 The run folder holds ``checkpoint.pt`` (the same command resumes from it) and ``log.json``
 (the training curve). ``--publish`` turns the averaged weights into ``weights/FILE.safetensors``
@@ -24,6 +25,7 @@ from ..evaluate import evaluate
 from ..networks import checkpoints
 from ..networks.backbones import count_parameters
 from ..networks.inference import architectures, build_network
+from . import crf
 from .dataset import load_training_photos
 from .measure import measure
 from .recipe import RECIPES, Recipe, Trainer
@@ -147,6 +149,8 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         if arguments[:1] == ["measure"]:
             measure_all(arguments[1:])
+        elif arguments[:1] == ["crf"]:
+            crf.main(arguments[1:])
         else:
             train(parse(arguments))
     except (SegdemoError, FileNotFoundError, ValueError) as error:
