@@ -1,4 +1,4 @@
-"""The command line: ``python -m segdemo methods | segment | evaluate | weights``."""
+"""The command line: ``python -m segdemo methods | segment | evaluate | weights | download``."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ from .export import label_png, overlay_png, report
 from .image import load_image
 from .method import Method, Params, methods
 from .networks import checkpoints
+from .networks.inference import is_public
+from .networks.official import download, official
 
 
 def parser() -> argparse.ArgumentParser:
@@ -25,6 +27,8 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(dest="command", required=True)
     commands.add_parser("methods", help="every method with its parameters")
     commands.add_parser("weights", help="the trained networks and their scores")
+    fetch = commands.add_parser("download", help="fetch a public checkpoint; without a name, list them")
+    fetch.add_argument("name", nargs="?")
 
     segment = commands.add_parser("segment", help="segment one photo; method parameters as --name value")
     segment.add_argument("photo", type=Path)
@@ -120,13 +124,28 @@ def run_evaluate(options: argparse.Namespace, rest: list[str]) -> None:
         options.json.write_text(json.dumps(scores, indent=1) + "\n")
 
 
+def run_download(name: str | None) -> None:
+    """Fetch a public checkpoint, its terms first; or list all of them."""
+    if name is None:
+        for entry in official().values():
+            print(f"{entry.name:<40}{entry.megabytes:>5} MB  {'here' if entry.file else entry.licence}")
+        return
+    if name in official() and not official()[name].file:
+        print(f"Licence: {official()[name].licence}", file=sys.stderr)
+
+    def show(done: int, total: int | None) -> None:
+        print(f"\r{done / 1e6:.1f} of {f'{total / 1e6:.1f}' if total else '?'} MB", end="", file=sys.stderr, flush=True)
+
+    print(download(name, show))
+
+
 def weights_table() -> str:
     """One Markdown row per network with its card's numbers."""
     rows = [
         "| network | parameters | mIoU-7 | with CRF | pixel accuracy | boundary F | with CRF |",
         "|---|---|---|---|---|---|---|",
     ]
-    for name in (name for name, m in methods().items() if m.family == "networks"):
+    for name in (name for name, m in methods().items() if m.family == "networks" and not is_public(name)):
         reason = checkpoints.unavailable(name)
         if reason:
             rows.append(f"| {name} | {reason} | | | | | |")
@@ -149,6 +168,8 @@ def main(arguments: list[str] | None = None) -> int:
             run_evaluate(options, rest)
         elif rest:
             raise ParameterError(f"{' '.join(rest)} is not understood; see python -m segdemo --help")
+        elif options.command == "download":
+            run_download(options.name)
         elif options.command == "methods":
             print("\n\n".join(describe(m) for m in methods().values()))
         else:

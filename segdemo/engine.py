@@ -21,8 +21,7 @@ from .errors import ParameterError, ScribbleError, SegdemoError, UnavailableErro
 from .graphcut.scribbles import fit_scribbles
 from .method import Method, Params, Run, get_method, methods
 from .networks.backbones import fold_batch_norm
-from .networks.checkpoints import load_weights
-from .networks.inference import build_network
+from .networks.inference import is_public, load_network
 from .segmentation import Segmentation, enlarge_labels
 
 GIGABYTE = 2**30
@@ -209,9 +208,7 @@ class Engine:
         device = device or self.device
 
         def load() -> torch.nn.Module:
-            network = build_network(name)
-            load_weights(network, name)
-            network = fold_batch_norm(network.eval().requires_grad_(False))
+            network = fold_batch_norm(load_network(name).eval().requires_grad_(False))
             return network.to(device, self.dtype(device), memory_format=torch.channels_last)
 
         return self._networks.get((name, str(device)), load)
@@ -232,12 +229,14 @@ class Engine:
         return {name: reason for name, m in methods().items() if (reason := m.unavailable())}
 
     def warm(self) -> None:
-        """Run every available method once on a tiny photo, so that no visitor waits for a compiler."""
+        """Run every method of the project once on a tiny photo, so that no visitor waits for a compiler."""
         ramp = np.linspace(0, 255, 64, dtype=np.uint8)
         photo = np.stack(np.broadcast_arrays(ramp[:, None], ramp[None, :], ramp[::-1, None]), axis=-1)
         scribbles = np.zeros((64, 64), np.uint8)
         scribbles[8:12, 8:56], scribbles[52:56, 8:56] = 1, 2
         for name, m in methods().items():
+            if is_public(name):  # large, and wanted by few
+                continue
             extra = {"crf": True} if issubclass(m.params, RefinementParams) else {}
             try:
                 self.run(name, photo, scribbles=scribbles if m.needs_scribbles else None, **extra)

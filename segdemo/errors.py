@@ -26,5 +26,9 @@ class UnavailableError(SegdemoError):
     """The method exists but cannot run here, for example for want of trained weights."""
 
 
+class DownloadError(UnavailableError):
+    """A public checkpoint could not be fetched: no connection, or a file that is not what it should be."""
+
+
 class Cancelled(SegdemoError):
     """The run was stopped by its visitor; nothing is wrong."""

@@ -43,6 +43,8 @@ def evaluate(
         start = time.perf_counter()
         result = engine.run(method, photo.image, keep_frames=False, **params)
         seconds += time.perf_counter() - start
+        if tuple(result.names) != VOC21.names:
+            raise ParameterError(f"{method} was asked for other labels than VOC's; leave --labels at voc to score it")
         total += confusion(result.labels, photo.mask, len(VOC21))
         outlines.append(boundary_f(result.labels, photo.mask))
         if on_photo is not None:

@@ -39,6 +39,7 @@ class Architecture:
 
 
 _architectures: dict[str, Architecture] = {}
+_loaders: dict[str, Callable[[], nn.Module]] = {}
 
 
 def architectures() -> dict[str, Architecture]:
@@ -53,6 +54,30 @@ def build_network(name: str, **options: Any) -> nn.Module:
     if name not in known:
         raise UnavailableError(f"no network is called {name!r}; there are {', '.join(known)}")
     return known[name].build(**options)
+
+
+def register_loader(name: str, load: Callable[[], nn.Module]) -> None:
+    """Say how the engine gets network ``name`` with its trained weights, on the CPU."""
+    _loaders[name] = load
+
+
+def is_public(name: str) -> bool:
+    """Whether ``name`` is a public checkpoint, fetched on request, and not a network of this project."""
+    return "/" in name
+
+
+def load_network(name: str) -> nn.Module:
+    """Network ``name`` with its trained weights; ``UnavailableError`` if there is none or they are not here."""
+    methods()
+    if name not in _loaders:
+        raise UnavailableError(f"no network is called {name!r}; there are {', '.join(_loaders)}")
+    return _loaders[name]()
+
+
+def _load_own(name: str) -> nn.Module:
+    network = build_network(name)
+    checkpoints.load_weights(network, name)
+    return network
 
 
 Look = Callable[..., np.ndarray]
@@ -78,6 +103,7 @@ def network_method(
         explain: pictures beside the result, from further looks at the photo; skipped when nobody will see them.
     """
     _architectures[name] = Architecture(name, title, build)
+    register_loader(name, partial(_load_own, name))
 
     def segment(image: np.ndarray, settings: NetworkParams, run: Run) -> Segmentation:
         return segment_with(name, image, settings, run, options(settings), explain)
@@ -103,7 +129,7 @@ Once = Callable[[tuple, Callable[[], Any]], Any]
 
 
 @torch.inference_mode()
-def predict(
+def class_scores(
     network: nn.Module,
     image: np.ndarray,
     long_side: int,
@@ -111,13 +137,12 @@ def predict(
     dtype: torch.dtype,
     once: Once = lambda key, build: build(),
     **options: Any,
-) -> np.ndarray:
-    """Class probabilities (K, h, w) float32 of an (h, w, 3) uint8 image.
+) -> Tensor:
+    """Scores before the softmax, (1, K, h', w') float32, of an (h, w, 3) uint8 image, on the network's own grid.
 
     The photo is scaled to the network's input size (stretched by at most half a stride, which
-    spares a padded border), the scores are enlarged bilinearly to (h, w), then the softmax is taken.
-    ``options`` go to the network's forward pass. A trunk that several networks share (those with
-    a ``head``) is run ``once``.
+    spares a padded border). ``options`` go to the network's forward pass. A trunk that several
+    networks share (those with a ``head``) is run ``once``.
     """
     height, width = image.shape[:2]
     x = normalize(torch.from_numpy(np.ascontiguousarray(image)).to(device).permute(2, 0, 1)[None])  # (1, 3, h, w)
@@ -125,10 +150,18 @@ def predict(
     x = nn.functional.interpolate(x, size=shape, mode="bilinear", antialias=True, align_corners=False)
     x = x.to(dtype, memory_format=torch.channels_last)
     if hasattr(network, "head"):
-        scores = network.head(once(("features", shape), lambda: network.trunk(x)))
-    else:
-        scores = network(x, **options)
-    return resize(scores.float(), (height, width)).softmax(1)[0].cpu().numpy()
+        return network.head(once(("features", shape), lambda: network.trunk(x))).float()
+    return network(x, **options).float()
+
+
+@torch.inference_mode()
+def predict(network: nn.Module, image: np.ndarray, *settings: Any, **options: Any) -> np.ndarray:
+    """Class probabilities (K, h, w) float32 of an (h, w, 3) uint8 image.
+
+    The scores (``class_scores``, which takes the same arguments) are enlarged bilinearly to (h, w), then the softmax is taken.
+    """
+    scores = class_scores(network, image, *settings, **options)
+    return resize(scores, image.shape[:2]).softmax(1)[0].cpu().numpy()
 
 
 def segment_with(

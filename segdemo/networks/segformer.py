@@ -15,8 +15,23 @@ from torch.nn import functional as F
 from .backbones import resize
 from .inference import network_method
 
-# width, blocks, heads, reduction, patch, stride; one row per stage of the B0 encoder
-B0 = ((32, 2, 1, 8, 7, 4), (64, 2, 2, 4, 3, 2), (160, 2, 5, 2, 3, 2), (256, 2, 8, 1, 3, 2))
+
+def encoder_stages(widths: tuple[int, ...], blocks: tuple[int, ...]) -> tuple[tuple[int, ...], ...]:
+    """Width, blocks, heads, reduction, patch, stride of each stage; only the first two differ among B0 to B5."""
+    return tuple(zip(widths, blocks, (1, 2, 5, 8), (8, 4, 2, 1), (7, 3, 3, 3), (4, 2, 2, 2), strict=True))
+
+
+B0 = encoder_stages((32, 64, 160, 256), (2, 2, 2, 2))
+WIDE = (64, 128, 320, 512)
+VARIANTS = {
+    "b0": (B0, 256),
+    "b1": (encoder_stages(WIDE, (2, 2, 2, 2)), 256),
+    "b2": (encoder_stages(WIDE, (3, 4, 6, 3)), 768),
+    "b3": (encoder_stages(WIDE, (3, 4, 18, 3)), 768),
+    "b4": (encoder_stages(WIDE, (3, 8, 27, 3)), 768),
+    "b5": (encoder_stages(WIDE, (3, 6, 40, 3)), 768),
+}
+"""Stages of the encoder and width of the decoder (table 6 of the paper)."""
 
 
 class OverlapPatchEmbedding(nn.Module):

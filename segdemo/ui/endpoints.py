@@ -19,6 +19,7 @@ from PIL import Image, UnidentifiedImageError
 from ..errors import SegdemoError
 from ..export import report
 from ..method import Method, methods
+from ..networks.inference import is_public
 from .cards import ENGINE
 from .controls import control
 from .workshop import Result, Workshop, export_files, read_photo
@@ -32,13 +33,14 @@ def endpoints(workshop: Workshop) -> None:
         scribbles = gr.File(label="scribbles: PNG, 0 = none, 1 = object, 2 = background", type="filepath")
         outputs = gr.JSON(label="report"), gr.File(label="label PNG"), gr.File(label="overlay PNG")
         for m in methods().values():
-            schemas = m.params.model_json_schema()["properties"]
-            fields = {name: control(name, schema) for name, schema in schemas.items()}
-            inputs = [photo] + [scribbles] * m.needs_scribbles + list(fields.values())
-            gr.Button(m.name).click(
-                endpoint(workshop, m, list(fields)), inputs, outputs, api_name=m.name, api_description=m.summary,
-                concurrency_id=ENGINE,
-            )  # fmt: skip
+            if not is_public(m.name):
+                schemas = m.params.model_json_schema()["properties"]
+                fields = {name: control(name, schema) for name, schema in schemas.items()}
+                inputs = [photo] + [scribbles] * m.needs_scribbles + list(fields.values())
+                gr.Button(m.name).click(
+                    endpoint(workshop, m, list(fields)), inputs, outputs, api_name=m.name, api_description=m.summary,
+                    concurrency_id=ENGINE,
+                )  # fmt: skip
 
 
 def endpoint(workshop: Workshop, m: Method, fields: list[str]) -> Callable:

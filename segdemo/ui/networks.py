@@ -10,10 +10,11 @@ from gradio.components import Component
 
 from ..labels import VOC21
 from ..method import Method, get_method, methods
-from ..networks.inference import NetworkParams
+from ..networks.inference import NetworkParams, is_public
 from .cards import ENGINE, Card, Shared, card, run_buttons, run_cards
 from .controls import controls_for
 from .photo import PhotoPanel
+from .public import public_checkpoints
 from .workshop import Result, Workshop
 from .zoo import zoo
 
@@ -29,7 +30,7 @@ CRF_CHOICES = [("without CRF", "without"), ("with CRF", "with"), ("both", "both"
 
 def networks_tab(workshop: Workshop, panel: PhotoPanel, shared: Shared) -> None:
     """Build the tab."""
-    family = [m for m in methods().values() if m.family == "networks"]
+    family = [m for m in methods().values() if m.family == "networks" and not is_public(m.name)]
     reasons = {m.name: m.unavailable() for m in family}
     ready = [m for m in family if not reasons[m.name]]
     gr.Markdown(INTRO)
@@ -51,6 +52,8 @@ def networks_tab(workshop: Workshop, panel: PhotoPanel, shared: Shared) -> None:
         gallery = zoo(ready, elem_id="zoo")
     table = gr.HTML("", elem_id="network-table")
     cards = network_cards(ready, shared)
+    with gr.Accordion("Public checkpoints: larger networks, fetched on request", open=False, elem_id="public-box"):
+        public_checkpoints(workshop, panel, shared, controls, refinement)
 
     def wanted_cards(selected, crf) -> list[Card]:
         admitted = {"without": (False,), "with": (True,), "both": (False, True)}[crf]

@@ -1,0 +1,117 @@
+"""Public checkpoints on the page: what there is, its licence, a download on request, a run."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+import gradio as gr
+from gradio.components import Component
+
+from ..errors import Cancelled, SegdemoError
+from ..networks import official
+from .cards import ENGINE, Shared, card, run_cards
+from .photo import PhotoPanel
+from .workshop import Workshop
+
+INTRO = (
+    "Networks of others, larger and trained on more photos. Nothing is fetched before you press Download; after that they run "
+    "without internet. ADE20K's and Cityscapes' classes can be shown as VOC's, to compare, or as they are."
+)
+
+
+def describe(name: str) -> str:
+    """A checkpoint's terms and whether it is here, as Markdown."""
+    entry = official.official()[name]
+    state = "Downloaded." if entry.file else f"Not downloaded yet: about {entry.megabytes} MB."
+    return f"**{entry.title}**: {entry.about} {state}  \n**Licence:** {entry.licence}."
+
+
+def public_checkpoints(
+    workshop: Workshop, panel: PhotoPanel, shared: Shared, controls: dict[str, Component], refinement: gr.Radio
+) -> None:
+    """Place the section. ``controls`` and ``refinement`` are those of the project's networks."""
+    entries = official.official()
+    first = next(iter(entries))
+    gr.Markdown(INTRO)
+    with gr.Row(elem_classes="toolbar"):
+        with gr.Column(scale=3, min_width=300):
+            choice = gr.Dropdown(
+                [(e.title, e.name) for e in entries.values()], value=first, label="Checkpoint", elem_id="public-choice"
+            )
+            about = gr.Markdown(describe(first), elem_id="public-about")
+        with gr.Column(scale=2, min_width=260):
+            labels = gr.Radio([("as VOC's 21", "voc"), ("its own", "own")], value="voc", label="Classes")
+        with gr.Column(scale=2, min_width=260):
+            with gr.Row(elem_classes="run-row"):
+                fetch = gr.Button("Download", elem_id="public-download", min_width=120)
+                run = gr.Button("Run checkpoint", variant="primary", min_width=120)
+                stop = gr.Button("Stop", min_width=80)
+            status = gr.HTML("", elem_classes="status", elem_id="public-status")
+    cards = []
+    with gr.Row(elem_classes="card-grid pairs"):
+        for crf in (False, True):
+            hint = "A public checkpoint" + (" with CRF" if crf else "") + ": choose, download, run."
+            key = "public" + "+crf" * crf
+            cards.append(
+                card(key, first, "Public checkpoint", "networks", shared, hint, min_width=330, fixed={"crf": crf})
+            )
+
+    def download(name, progress=gr.Progress(), request: gr.Request = None):
+        is_cancelled, shown = workshop.visits.begin(request), 0.0
+
+        def on_progress(done: int, total: int | None) -> None:
+            nonlocal shown
+            if time.monotonic() - shown > 0.2:
+                shown = time.monotonic()
+                progress(done / total if total else 0, desc=f"{done / 1e6:.1f} MB")
+
+        try:
+            official.download(name, on_progress, is_cancelled)
+        except Cancelled:
+            return describe(name), "Stopped. What has arrived is kept for the next time."
+        except SegdemoError as error:
+            return describe(name), f"<span class='problem'>{error}</span>"
+        return describe(name), "Downloaded. Press Run checkpoint."
+
+    def segment(
+        path,
+        working_size,
+        seed,
+        results,
+        name,
+        crf,
+        label_set,
+        *values,
+        progress=gr.Progress(),
+        request: gr.Request = None,
+    ):
+        params = dict(zip(controls, values, strict=True)) | {
+            "working_size": working_size,
+            "seed": seed,
+            "labels": label_set,
+        }
+        known = official.OfficialParams.model_fields
+        params = {key: value for key, value in params.items() if key in known}
+        admitted = {"without": (False,), "with": (True,), "both": (False, True)}[crf]
+        title = official.official()[name].title
+        jobs = [(replace(c, method=name, title=title), params) for c in cards if c.fixed["crf"] in admitted]
+        yield from run_cards(workshop, jobs, path, results, shared, status, progress, request)
+
+    quiet = dict(api_visibility="private", show_progress="hidden")
+    choice.change(describe, choice, about, **quiet)
+    stop.click(workshop.visits.stop, None, None, queue=False, api_visibility="private")
+    fetch.click(
+        download,
+        choice,
+        [about, status],
+        concurrency_limit=2,
+        show_progress="full",
+        show_progress_on=status,
+        api_visibility="private",
+    )
+    run.click(
+        segment, [*panel.shared, shared.results, choice, refinement, labels, *controls.values()],
+        [c.viewer for c in cards] + [shared.results, status],
+        concurrency_id=ENGINE, show_progress="full", show_progress_on=status, api_visibility="private",
+    )  # fmt: skip

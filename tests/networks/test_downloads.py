@@ -1,0 +1,88 @@
+"""Downloads from a hub on this machine: whole, resumed, broken, damaged, unreachable, stopped."""
+
+import hashlib
+
+import numpy as np
+import pytest
+from local_hub import Hub
+
+from segdemo.errors import Cancelled, DownloadError
+from segdemo.networks import downloads
+from segdemo.networks.downloads import Expected, fetch, hub_expected
+
+BODY = np.random.default_rng(0).bytes(700_000)
+DIGEST = hashlib.sha256(BODY).hexdigest()
+
+
+@pytest.fixture
+def hub():
+    hub = Hub()
+    hub.files["/model.bin"] = BODY
+    yield hub
+    hub.close()
+
+
+def test_a_file_arrives_whole_and_progress_is_told(hub, tmp_path):
+    told = []
+    url = f"{hub.url}/model.bin"
+    path = fetch(url, tmp_path / "cache" / "model.bin", hub_expected(url), lambda *at: told.append(at))
+    assert path.read_bytes() == BODY and told[-1] == (len(BODY), len(BODY)) and len(told) >= 2
+    assert [p.name for p in path.parent.iterdir()] == ["model.bin"]
+
+
+def test_the_hub_states_size_and_checksum(hub):
+    assert hub_expected(f"{hub.url}/model.bin") == Expected(len(BODY), DIGEST)
+    hub.states_checksums = False
+    assert hub_expected(f"{hub.url}/model.bin") == Expected(None, None)
+    with pytest.raises(DownloadError, match="404"):
+        hub_expected(f"{hub.url}/other.bin")
+
+
+def test_an_interrupted_download_goes_on_where_it_stopped(hub, tmp_path):
+    url, goal = f"{hub.url}/store/model.bin", tmp_path / "model.bin"
+    hub.break_after = 300_000
+    with pytest.raises(DownloadError, match="(?s)broke.*kept"):
+        fetch(url, goal, Expected(len(BODY), DIGEST))
+    assert not goal.exists() and (tmp_path / "model.bin.part").stat().st_size == 300_000
+    hub.break_after = None
+    assert fetch(url, goal, Expected(len(BODY), DIGEST)).read_bytes() == BODY
+    assert hub.requests[-1][2] == "bytes=300000-"
+    assert [p.name for p in tmp_path.iterdir()] == ["model.bin"]
+
+
+def test_another_version_on_the_server_is_fetched_anew(hub, tmp_path):
+    url, goal = f"{hub.url}/store/model.bin", tmp_path / "model.bin"
+    hub.break_after = 1000
+    with pytest.raises(DownloadError):
+        fetch(url, goal, Expected())
+    hub.break_after, hub.files["/model.bin"] = None, BODY[::-1]
+    assert fetch(url, goal, Expected()).read_bytes() == BODY[::-1]
+
+
+@pytest.mark.parametrize(
+    "expected, words", [(Expected(sha256="0" * 64), "checksum"), (Expected(size=5), "instead of 5")]
+)
+def test_a_damaged_file_is_removed(hub, tmp_path, expected, words):
+    with pytest.raises(DownloadError, match=words):
+        fetch(f"{hub.url}/model.bin", tmp_path / "model.bin", expected)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_beginning_of_a_checksum_suffices(hub, tmp_path):
+    assert fetch(f"{hub.url}/model.bin", tmp_path / "m", Expected(sha256=DIGEST[:8])).read_bytes() == BODY
+
+
+def test_no_connection_is_explained(tmp_path, monkeypatch):
+    monkeypatch.setattr(downloads, "TIMEOUT", 2)
+    for attempt in (lambda: fetch("http://127.0.0.1:9/x.pth", tmp_path / "x", Expected()), lambda: hub_expected("http://127.0.0.1:9/x")):  # fmt: skip
+        with pytest.raises(DownloadError, match="cannot be reached.*without internet"):
+            attempt()
+
+
+def test_stopping_keeps_what_has_arrived(hub, tmp_path):
+    with pytest.raises(Cancelled):
+        fetch(f"{hub.url}/model.bin", tmp_path / "m", Expected(), is_cancelled=lambda: True)
+    kept = (tmp_path / "m.part").stat().st_size
+    assert 0 < kept < len(BODY)
+    assert fetch(f"{hub.url}/model.bin", tmp_path / "m", Expected(len(BODY), DIGEST)).read_bytes() == BODY
+    assert hub.requests[-1][2] == f"bytes={kept}-"
