@@ -108,7 +108,7 @@ def test_missing_photo(capsys, tmp_path):
 def test_weights_prints_a_row_per_network(capsys):
     assert main(["weights"]) == 0
     table = capsys.readouterr().out
-    assert all(f"| {name} |" in table for name, m in methods().items() if m.family == "networks")
+    assert all(f"| {name} |" in table for name, m in methods().items() if m.family == "networks" and "/" not in name)
 
 
 def voc_folder(root):
@@ -138,3 +138,11 @@ def test_evaluate_explains_mistakes(tmp_path, capsys):
     assert "takes a network" in capsys.readouterr().err
     assert main(["evaluate", "--method", "fcn-8s", "--data", str(tmp_path)]) == 2
     assert "no split" in capsys.readouterr().err
+
+
+def test_download_lists_checkpoints_and_refuses_unknown_ones(capsys):
+    assert main(["download"]) == 0
+    listed = capsys.readouterr().out
+    assert "nvidia/segformer-b5-cityscapes" in listed and "no commercial use" in listed
+    assert main(["download", "nvidia/segformer-b9"]) == 2
+    assert "no public checkpoint" in capsys.readouterr().err
