@@ -2,8 +2,9 @@
 
 ``python -m segdemo.train measure [NAME ...]`` measures anew what networks cost and writes it to their cards.
 ``python -m segdemo.train crf --data DATA`` fits the dense CRF's weights and widths.
+``python -m segdemo.train pack`` and ``unpack`` carry the data to another machine in small files.
 
-The run folder holds ``checkpoint.pt`` (the same command resumes from it) and ``log.json``
+The run folder holds the checkpoint (the same command resumes from it) and ``log.json``
 (the training curve). ``--publish`` turns the averaged weights into ``weights/FILE.safetensors``
 and a card for every network that the file serves, with scores measured on val.
 """
@@ -25,7 +26,7 @@ from ..evaluate import evaluate
 from ..networks import checkpoints
 from ..networks.backbones import count_parameters
 from ..networks.inference import architectures, build_network
-from . import crf
+from . import crf, pack
 from .dataset import load_training_photos
 from .measure import measure
 from .recipe import RECIPES, Recipe, Trainer
@@ -59,7 +60,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--seed", type=int, help="instead of the recipe's")
     parser.add_argument("--input-size", type=int, default=448, help="long side at which the network will see photos")
     parser.add_argument(
-        "--continue-from", help="a new schedule from another run's checkpoint.pt or, with 'published', from weights/"
+        "--continue-from", help="a new schedule from another run's folder or, with 'published', from weights/"
     )
     parser.add_argument("--publish", action="store_true", help="write weights and cards when done")
     return parser.parse_args(arguments)
@@ -149,6 +150,8 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         if arguments[:1] == ["measure"]:
             measure_all(arguments[1:])
+        elif arguments[:1] in (["pack"], ["unpack"]):
+            pack.main(arguments)
         elif arguments[:1] == ["crf"]:
             crf.main(arguments[1:])
         else:

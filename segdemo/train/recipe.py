@@ -21,6 +21,7 @@ from ..labels import IGNORE
 from ..networks.backbones import EfficientNetLite0, copy_in_order, load_imagenet, resize
 from ..networks.checkpoints import load_weights, read_card
 from ..networks.inference import build_network, normalize
+from .checkpointing import load_state, save_state
 from .dataset import Batches, Photo
 
 
@@ -293,7 +294,7 @@ class Trainer:
         print(json.dumps(row), flush=True)
 
     def save(self) -> None:
-        """Write ``checkpoint.pt``, whole or not at all."""
+        """Write a checkpoint to the run folder, whole or not at all."""
         state = {
             "recipe": asdict(self.recipe), "network": self.network.state_dict(), "average": self.average.state_dict(),
             "optimizer": self.optimizer.state_dict(), "iteration": self.iteration, "elapsed": self.elapsed, "log": self.log,
@@ -301,12 +302,13 @@ class Trainer:
         }  # fmt: skip
         if self.mimicry is not None:
             state["mimicry"] = self.mimicry.state_dict()
-        torch.save(state, self.folder / "checkpoint.tmp")
-        (self.folder / "checkpoint.tmp").replace(self.folder / "checkpoint.pt")
+        save_state(state, self.folder)
 
-    def continue_from(self, path: Path) -> None:
+    def continue_from(self, folder: Path) -> None:
         """Start a new schedule from the averaged weights of another run's checkpoint (a warm restart)."""
-        state = torch.load(path, map_location=self.device, weights_only=True)
+        state = load_state(folder, self.device)
+        if state is None:
+            raise FileNotFoundError(f"there is no checkpoint in {folder}")
         self.network.load_state_dict(state["average"])
         self.average.load_state_dict(state["average"])
         if self.mimicry is not None and "mimicry" in state:
@@ -329,13 +331,12 @@ class Trainer:
         self.history = [*training["earlier_schedules"], latest]
 
     def resume(self) -> bool:
-        """Continue from ``checkpoint.pt`` if it is there; raises ``ValueError`` for another recipe's."""
-        path = self.folder / "checkpoint.pt"
-        if not path.exists():
+        """Continue from the run folder's checkpoint if there is one; raises ``ValueError`` for another recipe's."""
+        state = load_state(self.folder, self.device)
+        if state is None:
             return False
-        state = torch.load(path, map_location=self.device, weights_only=True)
         if state["recipe"]["network"] != self.recipe.network:
-            raise ValueError(f"{path} belongs to {state['recipe']['network']}, not to {self.recipe.network}")
+            raise ValueError(f"{self.folder} belongs to {state['recipe']['network']}, not to {self.recipe.network}")
         self.network.load_state_dict(state["network"])
         self.average.load_state_dict(state["average"])
         self.optimizer.load_state_dict(state["optimizer"])

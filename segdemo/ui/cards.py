@@ -80,7 +80,7 @@ def run_cards(
         raise gr.Error("Choose at least one method to run.", title="Nothing chosen", print_exception=False)
     photo = read_photo(path)
     is_cancelled = workshop.visits.begin(request)
-    results = dict(results)
+    results, succeeded = dict(results), 0
     for number, (target, params) in enumerate(cards):
         span = number / len(cards), (number + 1) / len(cards)
         try:
@@ -90,12 +90,19 @@ def run_cards(
             return
         if result is not None:
             results[target.key] = result
+            succeeded += 1
         yield {
             target.viewer: value,
             shared.results: results,
             status: f"{number + 1} of {len(cards)} done: {target.title}",
         }
-    yield {status: "Done." if len(cards) == 1 else f"Done: {len(cards)} results."}
+    failed = len(cards) - succeeded
+    done = "Done." if len(cards) == 1 else f"Done: {succeeded} results."
+    yield {
+        status: done
+        if not failed
+        else f"{failed} of {len(cards)} could not run: see the message in the picture's place."
+    }
 
 
 def run_buttons(workshop: Workshop, label: str) -> tuple[gr.Button, gr.HTML]:

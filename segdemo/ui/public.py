@@ -44,9 +44,9 @@ def public_checkpoints(
             labels = gr.Radio([("as VOC's 21", "voc"), ("its own", "own")], value="voc", label="Classes")
         with gr.Column(scale=2, min_width=260):
             with gr.Row(elem_classes="run-row"):
-                fetch = gr.Button("Download", elem_id="public-download", min_width=120)
-                run = gr.Button("Run checkpoint", variant="primary", min_width=120)
-                stop = gr.Button("Stop", min_width=80)
+                fetch = gr.Button("Download", elem_id="public-download", min_width=90)
+                run = gr.Button("Run it", variant="primary", min_width=90, elem_id="public-run")
+                stop = gr.Button("Stop", min_width=70)
             status = gr.HTML("", elem_classes="status", elem_id="public-status")
     cards = []
     with gr.Row(elem_classes="card-grid pairs"):
@@ -72,7 +72,7 @@ def public_checkpoints(
             return describe(name), "Stopped. What has arrived is kept for the next time."
         except SegdemoError as error:
             return describe(name), f"<span class='problem'>{error}</span>"
-        return describe(name), "Downloaded. Press Run checkpoint."
+        return describe(name), "Downloaded. Press Run it."
 
     def segment(
         path,

@@ -160,7 +160,7 @@ def test_a_warm_restart_takes_the_average_and_remembers_where_from(tmp_path):
     first = Trainer(replace(TINY, iterations=2), PHOTOS, tmp_path / "first")
     first.run()
     second = Trainer(replace(TINY, seed=9), PHOTOS, tmp_path / "second")
-    second.continue_from(tmp_path / "first" / "checkpoint.pt")
+    second.continue_from(tmp_path / "first")
     for (name, value), start in zip(
         first.average.state_dict().items(), second.network.state_dict().values(), strict=True
     ):
