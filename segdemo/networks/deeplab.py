@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from .backbones import ConvNormAct, EfficientNetLite0, SeparableConv, resize
 from .inference import network_method
@@ -42,6 +43,10 @@ class ASPPScores(nn.Module):
         return sum(branch(x) for branch in self.branches)
 
 
+TRAINED_STRIDE = 16
+"""The grid on which v2 is trained, for speed; it answers on one of 8 (Chen et al., "Rethinking Atrous Convolution", 4.1)."""
+
+
 class DeepLabV2(nn.Module):
     """(N, 3, H, W), H and W multiples of ``output_stride`` -> scores (N, classes, H/8, W/8) for output stride 8.
 
@@ -59,7 +64,18 @@ class DeepLabV2(nn.Module):
         self.aspp = ASPPScores(self.trunk.channels[-1], width, classes, on_this_grid)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.aspp(self.trunk(x)[-1])
+        scores = self.aspp(self.trunk(x)[-1])
+        return half_a_cell_on(scores) if self.stride == TRAINED_STRIDE // 2 else scores
+
+
+def half_a_cell_on(scores: Tensor) -> Tensor:
+    """Scores (N, K, h, w) read half a cell further down and to the right: each the mean of four neighbours.
+
+    The trunk's strided convolutions look at the lower right corner of their cells. Trained on a grid of 16, the
+    network learns to answer for the centre, 7.5 pixels up and left of where it looks; on a grid of 8 the centre is
+    only 3.5 pixels away, so its answers belong 4 pixels, half a cell, further up and left than they stand.
+    """
+    return F.avg_pool2d(F.pad(scores, (0, 1, 0, 1), mode="replicate"), 2, stride=1)
 
 
 class ImagePooling(nn.Module):

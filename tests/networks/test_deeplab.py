@@ -2,7 +2,7 @@
 
 import torch
 
-from segdemo.networks.deeplab import ASPPScores
+from segdemo.networks.deeplab import ASPPScores, half_a_cell_on
 from segdemo.networks.inference import build_network
 
 
@@ -22,6 +22,29 @@ def test_fine_grid_repeats_the_coarse_one_at_every_second_place():
     coarse.load_state_dict(fine.state_dict())
     with torch.no_grad():
         torch.testing.assert_close(fine(x)[:, :, ::2, ::2], coarse(x[:, :, ::2, ::2]))
+
+
+def test_both_grids_look_at_the_same_places():
+    """Away from the border the coarse grid's answer i is the fine grid's 2i + 1: the lower right of its cell."""
+    torch.manual_seed(0)
+    fine, coarse = build_network("deeplab-v2"), build_network("deeplab-v2", output_stride=16)
+    x = torch.randn(1, 3, 768, 768)
+    with torch.no_grad():
+        for module in coarse.modules():  # statistics that fit, so that the signal neither dies nor explodes
+            if isinstance(module, torch.nn.BatchNorm2d):
+                module.momentum = 1.0
+        coarse.train().trunk(x)
+        fine.load_state_dict(coarse.state_dict())
+        sparse, dense = coarse.eval().trunk(x)[-1], fine.eval().trunk(x)[-1][..., 1::2, 1::2]
+    middle = (..., slice(20, 28), slice(20, 28))
+    assert sparse[middle].std() > 0.1
+    torch.testing.assert_close(dense[middle], sparse[middle], atol=1e-3, rtol=1e-3)
+
+
+def test_half_a_cell_on():
+    ramp = torch.arange(5.0)
+    moved = half_a_cell_on(ramp.expand(1, 1, 5, 5) + 10 * ramp[:, None])[0, 0]
+    torch.testing.assert_close(moved[:-1, :-1], (ramp[:-1] + 0.5) + 10 * (ramp[:-1, None] + 0.5))
 
 
 def test_branches_are_summed_scores():
