@@ -1,6 +1,7 @@
 """``python -m segdemo.train RECIPE``: train a network, then score it and write its card.
 
-``python -m segdemo.train measure [NAME ...]`` measures anew what networks cost and writes it to their cards.
+``python -m segdemo.train measure [NAME ...]`` measures anew what networks cost and writes it to their cards;
+``python -m segdemo.train score --data DATA [NAME ...]`` does so for their scores on val.
 ``python -m segdemo.train crf --data DATA`` fits the dense CRF's weights and widths.
 ``python -m segdemo.train pack`` and ``unpack`` carry the data to another machine in small files.
 
@@ -33,6 +34,9 @@ from .recipe import RECIPES, Recipe, Trainer
 
 SERVES = {"fcn": ("fcn-32s", "fcn-16s", "fcn-8s")}
 """Which networks a recipe's file serves, where it is more than the one of its own name."""
+
+SCORES = {"scores": False, "scores_with_crf": True}
+"""The score entries of a card, and whether they are with the CRF."""
 
 DATA_AND_TERMS = (
     "PASCAL VOC 2012 with SBD-style masks (3,131 photos; Flickr terms, for research and teaching); 4,231 photos of "
@@ -83,9 +87,7 @@ def publish(recipe_name: str, network: torch.nn.Module, trainer: Trainer, option
             card = new_card(name, file, trainer, options.input_size)
             write_card(card)
             card["cost"] = measure(name)
-            engine = Engine(options.device)
-            card["scores"] = evaluate(engine, name, options.data / "voc")
-            card["scores_with_crf"] = evaluate(engine, name, options.data / "voc", crf=True)
+            card |= scores(name, options.data, options.device)
             write_card(card)
             print(
                 name, json.dumps({k: v for k, v in card["scores"].items() if k not in ("iou", "support")}), flush=True
@@ -136,9 +138,32 @@ def adjusted(recipe: Recipe, options: argparse.Namespace) -> Recipe:
     return replace(recipe, **changes)
 
 
+def trained_networks() -> list[str]:
+    return [name for name in architectures() if not checkpoints.unavailable(name)]
+
+
+def score_all(arguments: list[str]) -> None:
+    """Write the scores on val of these networks, or of all that have weights, to their cards."""
+    parser = argparse.ArgumentParser(prog="python -m segdemo.train score")
+    parser.add_argument("names", nargs="*", help="networks; all that have weights if none is named")
+    parser.add_argument("--data", type=Path, required=True, help="folder with voc/")
+    parser.add_argument("--device", default="auto")
+    options = parser.parse_args(arguments)
+    for name in options.names or trained_networks():
+        card = checkpoints.read_card(name) | scores(name, options.data, options.device)
+        write_card(card)
+        print(name, *(f"{card[key]['miou7']} {card[key]['boundary_f']}" for key in SCORES), flush=True)
+
+
+def scores(name: str, data: Path, device: str) -> dict:
+    """The two score entries of a card, without and with CRF."""
+    engine = Engine(device)
+    return {key: evaluate(engine, name, data / "voc", crf=crf) for key, crf in SCORES.items()}
+
+
 def measure_all(names: list[str]) -> None:
     """Write the cost of these networks, or of all that have weights, to their cards."""
-    for name in names or [name for name in architectures() if not checkpoints.unavailable(name)]:
+    for name in names or trained_networks():
         card = checkpoints.read_card(name)
         card["cost"] = measure(name)
         write_card(card)
@@ -150,6 +175,8 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         if arguments[:1] == ["measure"]:
             measure_all(arguments[1:])
+        elif arguments[:1] == ["score"]:
+            score_all(arguments[1:])
         elif arguments[:1] in (["pack"], ["unpack"]):
             pack.main(arguments)
         elif arguments[:1] == ["crf"]:

@@ -71,8 +71,8 @@ RECIPES = {
         "deeplab-v2", output_stride=16, iterations=2500, start="deeplab-v3plus", teacher="deeplab-v3plus"
     ),
     "segnet": Recipe("segnet", start="deeplab-v3plus", teacher="deeplab-v3plus", **SEGNET),
-    "segnet-fixed": Recipe("segnet-fixed", start="deeplab-v3plus", teacher="deeplab-v3plus", **SEGNET),
-    "segnet-bilinear": Recipe("segnet-bilinear", start="deeplab-v3plus", teacher="deeplab-v3plus", **SEGNET),
+    "segnet-fixed": Recipe("segnet-fixed", start="segnet", teacher="deeplab-v3plus", **SEGNET),
+    "segnet-bilinear": Recipe("segnet-bilinear", start="segnet", teacher="deeplab-v3plus", **SEGNET),
     "unet": Recipe(
         "unet", start="scratch", teacher="deeplab-v3plus", mimic=1.0, mimic_maps=((2, 0), (3, 1), (4, 3)), crop=192,
         scale=(0.45, 1.3), iterations=40000, batch=8, rate=2e-3, frozen_stages=0,
