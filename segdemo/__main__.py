@@ -140,21 +140,22 @@ def run_download(name: str | None) -> None:
 
 
 def weights_table() -> str:
-    """One Markdown row per network with its card's numbers."""
+    """One Markdown row per network with its card's numbers; cost is that at 512 x 512."""
     rows = [
-        "| network | parameters | mIoU-7 | with CRF | pixel accuracy | boundary F | with CRF |",
-        "|---|---|---|---|---|---|---|",
+        "| network | mIoU-7 | with CRF | boundary F | with CRF | pixel accuracy | 10⁶ parameters | 10⁹ multiply-adds | seconds | MB |",
+        "|---|---|---|---|---|---|---|---|---|---|",
     ]
     for name in (name for name, m in methods().items() if m.family == "networks" and not is_public(name)):
         reason = checkpoints.unavailable(name)
         if reason:
-            rows.append(f"| {name} | {reason} | | | | | |")
+            rows.append(f"| {name} | {reason} | | | | | | | | |")
             continue
         card = checkpoints.read_card(name)
-        plain, refined = card["scores"], card["scores_with_crf"]
+        plain, refined, cost = card["scores"], card["scores_with_crf"], card["cost"]
         rows.append(
-            f"| {name} | {card['parameters'] / 1e6:.2f} M | {plain['miou7']:.3f} | {refined['miou7']:.3f} | "
-            f"{plain['pixel_accuracy']:.3f} | {plain['boundary_f']:.3f} | {refined['boundary_f']:.3f} |"
+            f"| {name} | {plain['miou7']:.3f} | {refined['miou7']:.3f} | {plain['boundary_f']:.3f} | {refined['boundary_f']:.3f} | "
+            f"{plain['pixel_accuracy']:.3f} | {card['parameters'] / 1e6:.2f} | {cost['multiply_adds'] / 1e9:.1f} | "
+            f"{cost['seconds']:.3f} | {cost['memory_mb']:.0f} |"
         )
     return "\n".join(rows)
 
