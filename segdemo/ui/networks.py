@@ -13,6 +13,7 @@ from ..method import Method, get_method, methods
 from ..networks.inference import NetworkParams, is_public
 from .cards import ENGINE, Card, Shared, card, run_buttons, run_cards
 from .controls import controls_for
+from .lessons.scanline import scanline_lesson
 from .photo import PhotoPanel
 from .public import public_checkpoints
 from .workshop import Result, Workshop
@@ -54,6 +55,11 @@ def networks_tab(workshop: Workshop, panel: PhotoPanel, shared: Shared) -> None:
     cards = network_cards(ready, shared)
     with gr.Accordion("Public checkpoints: larger networks, fetched on request", open=False, elem_id="public-box"):
         public_checkpoints(workshop, panel, shared, controls, refinement)
+
+    with gr.Accordion(
+        "Look inside: hidden Markov model against CRF, on one line of the photo", open=False, elem_id="scanline-box"
+    ):
+        scanline_lesson(workshop, panel, ready)
 
     def wanted_cards(selected, crf) -> list[Card]:
         admitted = {"without": (False,), "with": (True,), "both": (False, True)}[crf]
