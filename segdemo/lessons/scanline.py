@@ -13,6 +13,8 @@ import numpy as np
 
 from ..clustering.features import lab_colours
 from ..crf.chain import HMM, LinearChainCRF, Runs, forward_backward, labelled_runs, viterbi
+from ..crf.dense import DenseCRF
+from ..crf.refine import RefinementParams
 from ..errors import ParameterError
 from ..labels import VOC21
 from ..method import Run
@@ -51,20 +53,26 @@ class ChainOnPhoto:
 
 @dataclass
 class Scanline:
-    """The lesson: K names and colours, the photo (h, w, 3), the given labels (h, w), the line, and both models."""
+    """The lesson: K names and colours, the photo (h, w, 3), the given labels (h, w), the line, and both models.
+
+    ``grid`` (h, w) are the labels of the dense CRF, for which all lines are one photo; -1 = none of the K.
+    """
 
     names: list[str]
     palette: np.ndarray
     image: np.ndarray
     given: np.ndarray
+    grid: np.ndarray
     row: int
     models: tuple[ChainOnPhoto, ChainOnPhoto]
 
 
-def network_labels(image: np.ndarray, run: Run, network: str) -> np.ndarray:
-    """(h, w) labels of VOC-21 by a trained network."""
+def network_labels(image: np.ndarray, run: Run, network: str) -> tuple[np.ndarray, np.ndarray]:
+    """(h, w) labels of VOC-21 by a trained network, and by the dense CRF after it."""
     settings = read_card(network)["input_size"], run.device, run.dtype
-    return run.cached(("labels", network), lambda: predict(run.network(network), image, *settings).argmax(0))
+    scores = predict(run.network(network), image, *settings)
+    sigmas = [RefinementParams.model_fields[f"crf_{name}"].default for name in ("spatial_sigma", "bilateral_sigma_xy", "bilateral_sigma_rgb")]  # fmt: skip
+    return scores.argmax(0), DenseCRF(image, *sigmas).infer(scores).argmax(0).numpy()
 
 
 def main_labels(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -112,7 +120,10 @@ def read_photo_by_lines(model: HMM | LinearChainCRF, features: np.ndarray, given
 def scanline(image: np.ndarray, run: Run, network: str, height: float) -> Scanline:
     """The lesson on an (h, w, 3) uint8 photo, at the line ``height`` (0 = top, 1 = bottom), with a network's labels."""
     run.step(0.1, "the network's labels")
-    chosen, given = main_labels(network_labels(image, run, network))
+    labels, refined = run.cached(("labels", network), lambda: network_labels(image, run, network))
+    chosen, given = main_labels(labels)
+    numbers = {int(k): number for number, k in enumerate(chosen)}
+    grid = np.vectorize(lambda k: numbers.get(k, -1), otypes=[int])(refined)
     features = lab_colours(image).astype(np.float64)
     run.step(0.4, "fitting the HMM and the CRF")
     models = run.cached(("chains", network), lambda: fit_models(features, given, len(chosen)))
@@ -120,4 +131,4 @@ def scanline(image: np.ndarray, run: Run, network: str, height: float) -> Scanli
     run.step(0.8, "reading the photo line by line")
     read = [read_photo_by_lines(model, features, given, row) for model in models]
     names = [VOC21.names[k] for k in chosen]
-    return Scanline(names, VOC21.palette[chosen], image, given, row, tuple(read))
+    return Scanline(names, VOC21.palette[chosen], image, given, grid, row, tuple(read))

@@ -26,7 +26,7 @@ def lesson():
     models = fit_models(image, given, len(chosen))
     read = tuple(read_photo_by_lines(model, image, given, 12) for model in models)
     palette = np.array([[0, 0, 0], [64, 0, 0], [192, 128, 128]], np.uint8)
-    return Scanline(["background", "cat", "person"], palette, image.astype(np.uint8), given, 12, read)
+    return Scanline(["background", "cat", "person"], palette, image.astype(np.uint8), given, given, 12, read)
 
 
 def test_both_models_read_the_stripes(lesson):
@@ -65,10 +65,10 @@ def test_largest_labels_take_part():
 
 def test_board(lesson):
     board = draw(lesson)
-    assert board.count("<figure>") == 4 and board.count("<section>") == 2
+    assert board.count("<figure>") == 5 and board.count("<section>") == 2
     assert "log p(X)" in board and "log Z(X)" in board and "person" in board
     assert bands(lesson, lesson.models[0].marginals).count("<polygon") == 3
     assert strip("x", ["red", "red", "blue"]).count("<rect") == 2
     assert "<script" not in draw(
-        Scanline(["<script>", "b", "c"], lesson.palette, lesson.image, lesson.given, 0, lesson.models)
+        Scanline(["<script>", "b", "c"], lesson.palette, lesson.image, lesson.given, lesson.grid, 0, lesson.models)
     )

@@ -78,6 +78,7 @@ def draw(lesson: Scanline) -> str:
             )
             for m in lesson.models
         )
+        + figure("dense CRF: all lines are one photo", painted(lesson, lesson.grid))
     )
     columns = "".join(column(lesson, model) for model in lesson.models)
     return (
