@@ -12,7 +12,7 @@ from functools import lru_cache
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import nn
 
@@ -67,14 +67,26 @@ def read_card(name: str) -> dict:
 
 
 def unavailable(name: str) -> str | None:
-    """Why network ``name`` cannot run, or None if its card and file are there."""
+    """Why network ``name`` cannot run, or None if its card and file are there and the file is whole."""
     try:
         card = read_card(name)
     except UnavailableError as error:
         return str(error)
-    if not (FOLDER / card["file"]).exists():
+    path = FOLDER / card["file"]
+    if not path.exists():
         return f"{name} has no trained weights here ({card['file']} is missing from {FOLDER.name}/)."
-    return None
+    damage = _damage(path, path.stat().st_mtime_ns)
+    return damage and f"{name}: {card['file']} is damaged ({damage}); fetch it again."
+
+
+@lru_cache(maxsize=64)
+def _damage(path: Path, changed_ns: int) -> str | None:
+    """What the head of a safetensors file says is wrong with it: no such file, cut short, or None."""
+    try:
+        with safe_open(path, "pt"):
+            return None
+    except (SafetensorError, OSError) as error:
+        return str(error).splitlines()[0]
 
 
 def load_weights(network: nn.Module, name: str) -> None:
