@@ -297,3 +297,34 @@ def test_zoo_shows_a_card_and_selects_its_network(page):
     assert not page.browser.find_elements(By.CSS_SELECTOR, "#viewer-fcn-16s .sv")
     page.click(page.one("[data-testid=zoo-pick]"))
     page.wait(lambda: page.viewer("fcn-16s").is_displayed())
+
+
+def test_public_checkpoints_tell_their_terms_and_explain_a_failed_download(page, files, monkeypatch):
+    from segdemo.errors import DownloadError
+    from segdemo.networks import official
+
+    def unreachable(name, on_progress=None, is_cancelled=None):
+        on_progress(1_000_000, 4_000_000)
+        raise DownloadError("the hub cannot be reached. Check the connection and try again.")
+
+    monkeypatch.setattr(official, "download", unreachable)
+    monkeypatch.setattr(official, "CACHE", files / "empty cache")
+    page.upload(files / "cat.jpg")
+    page.tab("Networks")
+    page.click(page.wait(lambda: page.one("#public-box button")))
+    page.wait(lambda: "Licence" in page.one("#public-about").text)
+    page.click(page.one("#public-download"))
+    page.wait(lambda: "cannot be reached" in page.one("#public-status").text)
+    page.click(page.one("#public-run"))
+    page.wait(lambda: "not downloaded yet" in page.one("#viewer-public").text)
+
+
+@pytest.mark.skipif(not NETWORKS, reason="no trained network here")
+def test_hmm_and_crf_label_a_line(page):
+    page.example(1)
+    page.tab("Networks")
+    page.click(page.wait(lambda: page.one("#scanline-box button")))
+    page.wait(lambda: page.one("#scanline-run").is_displayed())
+    page.click(page.one("#scanline-run"))
+    page.wait(lambda: "Linear-chain CRF" in page.one("#scanline").text)
+    assert "log Z(X)" in page.one("#scanline").text and "person" in page.one("#scanline").text
