@@ -107,12 +107,16 @@ class EfficientNetLite0(nn.Module):
                 inp = out
             self.stages.append(nn.Sequential(*blocks))
 
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+        return self.pyramid(x)[1:]
+
+    def pyramid(self, x: Tensor) -> tuple[Tensor, ...]:
+        """What ``forward`` gives and, before it, the map at stride 2 with 16 channels."""
         x = self.stem(x)  # (N, 32, H/2, W/2)
         features = []
         for number, stage in enumerate(self.stages):
             x = stage(x)
-            if number in (1, 2, 4, 6):
+            if number in (0, 1, 2, 4, 6):
                 features.append(x)
         return tuple(features)
 

@@ -129,8 +129,11 @@ class DeepLabV3Plus(nn.Module):
         self.decoder = nn.Sequential(SeparableConv(width + 32, width), SeparableConv(width, width))
         self.classifier = nn.Conv2d(width, classes, 1)
 
+    def encode(self, x: Tensor) -> tuple[Tensor, ...]:
+        return self.trunk(x)
+
     def forward(self, x: Tensor) -> Tensor:
-        return self.head(self.trunk(x))
+        return self.head(self.encode(x))
 
     def head(self, features: tuple[Tensor, ...]) -> Tensor:
         """Scores from the trunk's features."""

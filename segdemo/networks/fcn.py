@@ -49,8 +49,11 @@ class FCN(nn.Module):
     def head(self, features: tuple[Tensor, ...]) -> Tensor:
         return self.all_scores(features)[-1]
 
+    def encode(self, x: Tensor) -> tuple[Tensor, ...]:
+        return self.trunk(x)
+
     def forward(self, x: Tensor) -> Tensor:
-        return self.head(self.trunk(x))
+        return self.head(self.encode(x))
 
 
 network_method(

@@ -141,8 +141,8 @@ def class_scores(
     """Scores before the softmax, (1, K, h', w') float32, of an (h, w, 3) uint8 image, on the network's own grid.
 
     The photo is scaled to the network's input size (stretched by at most half a stride, which
-    spares a padded border). ``options`` go to the network's forward pass. A trunk that several
-    networks share (those with a ``head``) is run ``once``.
+    spares a padded border). ``options`` go to the network's forward pass. What comes
+    before a network's ``head``, its ``encode``, depends on the photo only and is run ``once``.
     """
     height, width = image.shape[:2]
     x = normalize(torch.from_numpy(np.ascontiguousarray(image)).to(device).permute(2, 0, 1)[None])  # (1, 3, h, w)
@@ -150,7 +150,7 @@ def class_scores(
     x = nn.functional.interpolate(x, size=shape, mode="bilinear", antialias=True, align_corners=False)
     x = x.to(dtype, memory_format=torch.channels_last)
     if hasattr(network, "head"):
-        return network.head(once(("features", shape), lambda: network.trunk(x))).float()
+        return network.head(once(("features", shape), lambda: network.encode(x)), **options).float()
     return network(x, **options).float()
 
 

@@ -1,17 +1,19 @@
 """U-Net: a contracting path, an expanding path, and skips that carry whole feature maps across.
 
 Ronneberger, Fischer & Brox, "U-Net: Convolutional Networks for Biomedical Image Segmentation",
-MICCAI 2015. At each level two 3 x 3 convolutions; on the way down 2 x 2 max pooling, on the way
-up a 2 x 2 transposed convolution, then the map of the same level is concatenated:
+MICCAI 2015. On the way up, at each level, a 2 x 2 transposed convolution, then the map of the
+same level on the way down is concatenated, then two 3 x 3 convolutions:
 
-    level 0 ─ conv conv ──────────────── skip 1 ───────────────► concat ─ conv conv ─ scores
-                 └ pool                                            ▲ up
-    level 1      └ conv conv ─────────── skip 2 ────────► concat ─ conv conv
-                     └ pool                                 ▲ up
-      ...                └── ... ─ conv conv (level 4) ── ...
+    stride 2  ─────────────── skip 1 ──────────────► concat ─ conv conv ─ scores
+       └ 4  ───────────────── skip 2 ────────► concat ─ conv conv ─┘ up
+          └ 8  ────────────── skip 3 ──► concat ─ conv conv ─┘ up
+             └ 16 ── skip 4 ─► concat ─ conv conv ─┘ up
+                └ 32 ─────────────┘ up
 
-Here the width starts at 24 instead of 64 channels, convolutions are padded so that no border is
-lost, and batch normalization (which appeared in the same year) follows each.
+The paper's way down is trained from nothing on few images of cells. For twenty classes of photos two
+cores have no time for that, so here it is EfficientNet-Lite0, which halves the grid by strided
+convolutions and leaves the full resolution at once. Convolutions on the way up are padded, so that no
+border is lost, and batch normalization (which appeared in the same year) follows each.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ from torch import Tensor, nn
 
 from ..labels import VOC21
 from ..segmentation import Picture
+from .backbones import EfficientNetLite0
 from .inference import Look, NetworkParams, network_method
 
 
@@ -36,66 +39,44 @@ class DoubleConv(nn.Sequential):
         )  # fmt: skip
 
 
-class Encoder(nn.Module):
-    """The contracting path. (N, 3, H, W) -> maps at strides 1, 2, 4, 8, 16 with ``channels``."""
+class UNet(nn.Module):
+    """(N, 3, H, W), H and W multiples of 32 -> scores (N, classes, H/2, W/2)."""
 
-    def __init__(self, channels: tuple[int, ...]):
+    stride = 32
+
+    def __init__(self, classes: int = 21, widths: tuple[int, ...] = (32, 48, 64, 128)):
         super().__init__()
-        self.channels = channels
-        self.levels = nn.ModuleList(DoubleConv(i, o) for i, o in zip((3, *channels), channels))
-        self.pool = nn.MaxPool2d(2)
+        self.trunk = EfficientNetLite0(output_stride=32)
+        skips = (16, *self.trunk.channels[:-1])  # channels at strides 2, 4, 8, 16
+        below = (*widths[1:], self.trunk.channels[-1])  # of the map that comes up from the next coarser level
+        self.ups = nn.ModuleList(nn.ConvTranspose2d(b, w, 2, 2) for b, w in zip(below, widths, strict=True))
+        self.levels = nn.ModuleList(DoubleConv(s + w, w) for s, w in zip(skips, widths, strict=True))
+        self.classifier = nn.Conv2d(widths[0], classes, 1)
 
-    def forward(self, x: Tensor) -> list[Tensor]:
-        features = []
-        for level in self.levels:
-            x = level(self.pool(x) if features else x)
-            features.append(x)
-        return features
+    def encode(self, x: Tensor) -> tuple[Tensor, ...]:
+        """The way down: maps at strides 2, 4, 8, 16 and 32."""
+        return self.trunk.pyramid(x)
 
-
-class Decoder(nn.Module):
-    """The expanding path. Maps at strides 1 to 16 -> scores (N, classes, H, W).
-
-    ``cut`` names skips (1 = full resolution, 4 = coarsest) whose maps are replaced by zeros.
-    """
-
-    def __init__(self, channels: tuple[int, ...], classes: int):
-        super().__init__()
-        pairs = list(zip(channels[:-1], channels[1:]))[::-1]  # (fine, coarse), coarsest first
-        self.ups = nn.ModuleList(nn.ConvTranspose2d(coarse, fine, 2, 2) for fine, coarse in pairs)
-        self.levels = nn.ModuleList(DoubleConv(2 * fine, fine) for fine, _ in pairs)
-        self.classifier = nn.Conv2d(channels[0], classes, 1)
-
-    def forward(self, features: list[Tensor], cut: tuple[int, ...] = ()) -> Tensor:
+    def head(self, features: tuple[Tensor, ...], cut: tuple[int, ...] = ()) -> Tensor:
+        """The way up. ``cut`` names skips (1 = finest, 4 = coarsest) whose maps are replaced by zeros."""
         *skips, x = features
-        for number in range(len(skips), 0, -1):
-            up, level = self.ups[len(skips) - number], self.levels[len(skips) - number]
+        for number in (4, 3, 2, 1):
             skip = skips[number - 1]
-            x = level(torch.cat([torch.zeros_like(skip) if number in cut else skip, up(x)], dim=1))
+            skip = torch.zeros_like(skip) if number in cut else skip
+            x = self.levels[number - 1](torch.cat([skip, self.ups[number - 1](x)], dim=1))
         return self.classifier(x)
 
-
-class UNet(nn.Module):
-    """(N, 3, H, W), H and W multiples of 16 -> scores (N, classes, H, W)."""
-
-    stride = 16
-
-    def __init__(self, classes: int = 21, channels: tuple[int, ...] = (24, 48, 96, 192, 384)):
-        super().__init__()
-        self.encoder = Encoder(channels)
-        self.decoder = Decoder(channels, classes)
-
     def forward(self, x: Tensor, cut: tuple[int, ...] = ()) -> Tensor:
-        return self.decoder(self.encoder(x), cut)
+        return self.head(self.encode(x), cut)
 
 
 class UNetParams(NetworkParams):
     """A switch per skip."""
 
-    skip_1: bool = Field(True, description="U-Net: the skip at full resolution")
-    skip_2: bool = Field(True, description="U-Net: the skip at half resolution")
-    skip_3: bool = Field(True, description="U-Net: the skip at a quarter of the resolution")
-    skip_4: bool = Field(True, description="U-Net: the skip at an eighth of the resolution")
+    skip_1: bool = Field(True, description="U-Net: the skip at half resolution")
+    skip_2: bool = Field(True, description="U-Net: the skip at a quarter of the resolution")
+    skip_3: bool = Field(True, description="U-Net: the skip at an eighth of the resolution")
+    skip_4: bool = Field(True, description="U-Net: the skip at a sixteenth of the resolution")
 
 
 def cut_skips(params: UNetParams) -> dict:

@@ -73,10 +73,7 @@ RECIPES = {
     "segnet": Recipe("segnet", start="deeplab-v3plus", teacher="deeplab-v3plus", **SEGNET),
     "segnet-fixed": Recipe("segnet-fixed", start="segnet", teacher="deeplab-v3plus", **SEGNET),
     "segnet-bilinear": Recipe("segnet-bilinear", start="segnet", teacher="deeplab-v3plus", **SEGNET),
-    "unet": Recipe(
-        "unet", start="scratch", teacher="deeplab-v3plus", mimic=1.0, mimic_maps=((2, 0), (3, 1), (4, 3)), crop=192,
-        scale=(0.45, 1.3), iterations=40000, batch=8, rate=2e-3, frozen_stages=0,
-    ),
+    "unet": Recipe("unet", start="deeplab-v3plus", teacher="deeplab-v3plus", crop=192, scale=(0.45, 1.3)),
     "segformer-b0": Recipe(
         "segformer-b0", start="scratch", teacher="deeplab-v3plus", mimic=1.0, mimic_maps=((1, 1), (2, 2), (3, 3)), crop=192,
         scale=(0.45, 1.3), iterations=40000, batch=8, rate=6e-4, frozen_stages=0, weight_decay=0.05,
@@ -114,7 +111,7 @@ def depthwise_in_float32(network: nn.Module) -> None:
 
 def training_scores(network: nn.Module, images: Tensor) -> list[Tensor]:
     """The scores to put a loss on: an FCN's three outputs, any other network's one."""
-    return network.all_scores(network.trunk(images)) if hasattr(network, "all_scores") else [network(images)]
+    return network.all_scores(network.encode(images)) if hasattr(network, "all_scores") else [network(images)]
 
 
 class Mimicry(nn.Module):

@@ -14,20 +14,21 @@ def unet():
     return build_network("unet").eval()
 
 
-def test_encoder_halves_and_widens(unet):
+def test_the_way_down_halves_and_the_way_up_returns(unet):
     with torch.no_grad():
-        maps = unet.encoder(torch.randn(1, 3, 64, 96))
-    assert [tuple(m.shape[1:]) for m in maps] == [(24, 64, 96), (48, 32, 48), (96, 16, 24), (192, 8, 12), (384, 4, 6)]
+        maps = unet.encode(torch.randn(1, 3, 64, 96))
+        assert [tuple(m.shape[1:]) for m in maps] == [(16, 32, 48), (24, 16, 24), (40, 8, 12), (112, 4, 6), (320, 2, 3)]
+        assert unet.head(maps).shape == (1, 21, 32, 48)
 
 
 @pytest.mark.parametrize("number", [1, 2, 3, 4])
 def test_a_cut_skip_carries_nothing(unet, number):
     """Scores with skip k cut do not change when level k's map does; with the skip they do."""
     with torch.no_grad():
-        maps = unet.encoder(torch.randn(1, 3, 32, 32))
+        maps = [torch.randn_like(m) for m in unet.encode(torch.randn(1, 3, 32, 32))]
         other = [m + (i == number - 1) * torch.randn_like(m) for i, m in enumerate(maps)]
-        torch.testing.assert_close(unet.decoder(other, cut=(number,)), unet.decoder(maps, cut=(number,)))
-        assert not torch.allclose(unet.decoder(other), unet.decoder(maps))
+        torch.testing.assert_close(unet.head(other, cut=(number,)), unet.head(maps, cut=(number,)))
+        assert not torch.allclose(unet.head(other), unet.head(maps))
 
 
 def test_switches_become_cuts():
