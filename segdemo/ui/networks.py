@@ -13,6 +13,7 @@ from ..method import Method, get_method, methods
 from ..networks.inference import NetworkParams, is_public
 from .cards import ENGINE, Card, Shared, card, run_buttons, run_cards
 from .controls import controls_for
+from .lessons.receptive_field import receptive_field_lesson
 from .lessons.scanline import scanline_lesson
 from .photo import PhotoPanel
 from .public import public_checkpoints
@@ -60,6 +61,8 @@ def networks_tab(workshop: Workshop, panel: PhotoPanel, shared: Shared) -> None:
         "Look inside: hidden Markov model against CRF, on one line of the photo", open=False, elem_id="scanline-box"
     ):
         scanline_lesson(workshop, panel, ready)
+    with gr.Accordion("Look inside: how far each network looks", open=False, elem_id="field-box"):
+        receptive_field_lesson(workshop, panel, ready)
 
     def wanted_cards(selected, crf) -> list[Card]:
         admitted = {"without": (False,), "with": (True,), "both": (False, True)}[crf]

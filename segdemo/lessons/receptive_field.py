@@ -1,0 +1,94 @@
+"""How far a network looks: the effective receptive field of each stage.
+
+Luo, Li, Urtasun & Zemel, "Understanding the Effective Receptive Field in Deep Convolutional Neural Networks",
+NIPS 2016: the gradient of the unit in the middle of a map with respect to the picture says which pixels it heeds, and
+how much. In theory L layers of 3 x 3 see 1 + 2L pixels across; in effect far fewer count. Xie et al. (SegFormer,
+NeurIPS 2021, fig. 3) compare the fields of their stages with DeepLabv3+'s: the transformer's are wide from early on.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ..method import Run
+from ..networks.inference import load_network, normalize
+
+CROP = 256
+"""Side in pixels of the pictures that the field is averaged over."""
+
+
+@dataclass
+class Field:
+    """The field of one map's middle unit.
+
+    Attributes:
+        title: which map, with its stride.
+        weights: (``CROP``, ``CROP``) float32 >= 0, summing to 1: how much each pixel counts.
+        half, most: side in pixels of the middle square that holds 50 and 90 % of the weight.
+    """
+
+    title: str
+    weights: np.ndarray
+    half: int
+    most: int
+
+
+def feature_maps(network: nn.Module, x: Tensor) -> list[tuple[str, Tensor]]:
+    """Title and map (N, C, h, w) of every stage that the network shows, and of its scores."""
+    encode = network.encoder if hasattr(network, "encoder") else getattr(network, "encode", None)
+    stages = list(encode(x)) if encode is not None else []
+    titled = [(f"stage {number}, stride {x.shape[2] // m.shape[2]}", m) for number, m in enumerate(stages, 1)]
+    return [*titled, ("scores", network(x))]
+
+
+def crops(image: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
+    """(count, CROP, CROP, 3) uint8: random squares of the photo, tiled by reflection where it is too small, some flipped."""
+    pad = [(0, max(0, CROP - side)) for side in image.shape[:2]]
+    image = np.pad(image, [*pad, (0, 0)], mode="symmetric")
+    squares = []
+    for _ in range(count):
+        top, left = (rng.integers(0, side - CROP + 1) for side in image.shape[:2])
+        square = image[top : top + CROP, left : left + CROP]
+        squares.append(square[:, ::-1] if rng.random() < 0.5 else square)
+    return np.stack(squares)
+
+
+def effective_fields(network: nn.Module, pictures: np.ndarray) -> list[Field]:
+    """The field of every map of ``network``, averaged over ``pictures`` (N, CROP, CROP, 3) uint8."""
+    fields = []
+    x = normalize(torch.from_numpy(np.ascontiguousarray(pictures)).permute(0, 3, 1, 2)).requires_grad_(True)
+    titled = feature_maps(network, x)
+    for title, features in titled:
+        middle = features[:, :, features.shape[2] // 2, features.shape[3] // 2].sum()
+        (gradient,) = torch.autograd.grad(middle, x, retain_graph=True)
+        weights = gradient.abs().sum((0, 1)).numpy()
+        fields.append(
+            Field(title, weights / max(weights.sum(), 1e-30), *(side_holding(weights, p) for p in (0.5, 0.9)))
+        )
+    return fields
+
+
+def side_holding(weights: np.ndarray, part: float) -> int:
+    """Side of the smallest square around the middle that holds ``part`` of all weight."""
+    middle = len(weights) // 2
+    distance = np.abs(np.arange(len(weights)) - middle)
+    rings = np.maximum(distance[:, None], distance[None, :])
+    inside = np.bincount(rings.ravel(), weights.ravel())
+    radius = int(np.searchsorted(np.cumsum(inside), part * inside.sum()))
+    return min(2 * radius + 1, len(weights))
+
+
+def receptive_fields(image: np.ndarray, run: Run, networks: list[str], count: int = 6) -> dict[str, list[Field]]:
+    """The lesson: the fields of each of ``networks`` on crops of an (h, w, 3) uint8 photo."""
+    pictures = crops(image, count, run.rng)
+    found = {}
+    for number, name in enumerate(networks):
+        run.step(number / len(networks), f"looking back through {name}")
+        with torch.inference_mode(False), torch.enable_grad():  # the engine's own copy keeps no gradients
+            network = load_network(name).eval().requires_grad_(False)
+            found[name] = effective_fields(network, pictures)
+    return found
