@@ -108,6 +108,7 @@ class SegNet(nn.Module):
         if upsampling not in UPSAMPLINGS:
             raise ValueError(f"upsampling is one of {UPSAMPLINGS}, not {upsampling!r}")
         self.trunk = Encoder()
+        self.decoded = widths[::-1]  # channels of the decoder's maps
         inputs = (*widths[1:], EfficientNetLite0.channels[-1])
         self.decoder = nn.ModuleList(
             DecoderStage(inp, pooled, out, upsampling)
@@ -115,11 +116,23 @@ class SegNet(nn.Module):
         )
         self.classifier = nn.Conv2d(widths[0], classes, 1)
 
-    def forward(self, x: Tensor) -> Tensor:
-        x, indices = self.trunk(x)
+    def encode(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
+        return self.trunk(x)
+
+    def decode(self, features: tuple[Tensor, list[Tensor]]) -> list[Tensor]:
+        """The decoder's maps at strides 16, 8, 4, 2, 1."""
+        x, indices = features
+        maps = []
         for stage, where in zip(reversed(self.decoder), reversed(indices), strict=True):
             x = stage(x, where)
-        return self.classifier(x)
+            maps.append(x)
+        return maps
+
+    def head(self, features: tuple[Tensor, list[Tensor]]) -> Tensor:
+        return self.classifier(self.decode(features)[-1])
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.encode(x))
 
 
 network_method(

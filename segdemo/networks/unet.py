@@ -47,6 +47,7 @@ class UNet(nn.Module):
     def __init__(self, classes: int = 21, widths: tuple[int, ...] = (32, 48, 64, 128)):
         super().__init__()
         self.trunk = EfficientNetLite0(output_stride=32)
+        self.decoded = widths[::-1]  # channels of the maps on the way up
         skips = (16, *self.trunk.channels[:-1])  # channels at strides 2, 4, 8, 16
         below = (*widths[1:], self.trunk.channels[-1])  # of the map that comes up from the next coarser level
         self.ups = nn.ModuleList(nn.ConvTranspose2d(b, w, 2, 2) for b, w in zip(below, widths, strict=True))
@@ -57,14 +58,19 @@ class UNet(nn.Module):
         """The way down: maps at strides 2, 4, 8, 16 and 32."""
         return self.trunk.pyramid(x)
 
-    def head(self, features: tuple[Tensor, ...], cut: tuple[int, ...] = ()) -> Tensor:
-        """The way up. ``cut`` names skips (1 = finest, 4 = coarsest) whose maps are replaced by zeros."""
+    def decode(self, features: tuple[Tensor, ...], cut: tuple[int, ...] = ()) -> list[Tensor]:
+        """The way up: maps at strides 16, 8, 4, 2. ``cut`` names skips (1 = finest, 4 = coarsest) to replace by zeros."""
         *skips, x = features
+        maps = []
         for number in (4, 3, 2, 1):
             skip = skips[number - 1]
             skip = torch.zeros_like(skip) if number in cut else skip
             x = self.levels[number - 1](torch.cat([skip, self.ups[number - 1](x)], dim=1))
-        return self.classifier(x)
+            maps.append(x)
+        return maps
+
+    def head(self, features: tuple[Tensor, ...], cut: tuple[int, ...] = ()) -> Tensor:
+        return self.classifier(self.decode(features, cut)[-1])
 
     def forward(self, x: Tensor, cut: tuple[int, ...] = ()) -> Tensor:
         return self.head(self.encode(x), cut)

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from ..labels import IGNORE
+from ..labels import IGNORE, VOC21
 from ..networks.backbones import EfficientNetLite0, copy_in_order, load_imagenet, resize
 from ..networks.checkpoints import load_weights, read_card
 from ..networks.inference import build_network, normalize
@@ -39,6 +39,8 @@ class Recipe:
         teacher: a trained network whose soft predictions are learned too, or "".
         mimic: weight of matching the teacher's features as well (for encoders without pretraining).
         mimic_maps: which of the encoder's maps learns which of the teacher's (at strides 4, 8, 16, 16).
+        deep: put a loss on every level of the decoder, by score heads that are thrown away afterwards (deeply
+            supervised nets, Lee et al. 2015): a deep decoder learns little from the loss at its far end alone.
         output_stride: train an atrous network on this grid instead of its own; the weights fit both.
     """
 
@@ -55,12 +57,13 @@ class Recipe:
     teacher: str = ""
     mimic: float = 0.0
     mimic_maps: tuple[tuple[int, int], ...] = ()
+    deep: bool = False
     output_stride: int = 0
     average: float = 0.999
     seed: int = 1
 
 
-SEGNET = dict(crop=192, scale=(0.45, 1.3), frozen_stages=0)
+SEGNET = dict(crop=192, scale=(0.45, 1.3), frozen_stages=0, rate=3e-3, deep=True)
 """Full-resolution maps are dear: smaller crops of smaller photos."""
 
 RECIPES = {
@@ -73,7 +76,9 @@ RECIPES = {
     "segnet": Recipe("segnet", start="deeplab-v3plus", teacher="deeplab-v3plus", **SEGNET),
     "segnet-fixed": Recipe("segnet-fixed", start="segnet", teacher="deeplab-v3plus", **SEGNET),
     "segnet-bilinear": Recipe("segnet-bilinear", start="segnet", teacher="deeplab-v3plus", **SEGNET),
-    "unet": Recipe("unet", start="deeplab-v3plus", teacher="deeplab-v3plus", crop=192, scale=(0.45, 1.3)),
+    "unet": Recipe(
+        "unet", start="deeplab-v3plus", teacher="deeplab-v3plus", crop=192, scale=(0.45, 1.3), rate=5e-3, deep=True
+    ),
     "segformer-b0": Recipe(
         "segformer-b0", start="scratch", teacher="deeplab-v3plus", mimic=1.0, mimic_maps=((1, 1), (2, 2), (3, 3)), crop=192,
         scale=(0.45, 1.3), iterations=40000, batch=8, rate=6e-4, frozen_stages=0, weight_decay=0.05,
@@ -109,9 +114,14 @@ def depthwise_in_float32(network: nn.Module) -> None:
             module.forward = partial(in_float32, module.forward)
 
 
-def training_scores(network: nn.Module, images: Tensor) -> list[Tensor]:
-    """The scores to put a loss on: an FCN's three outputs, any other network's one."""
-    return network.all_scores(network.encode(images)) if hasattr(network, "all_scores") else [network(images)]
+def training_scores(network: nn.Module, images: Tensor, heads: nn.ModuleList | None) -> list[Tensor]:
+    """The scores to put a loss on, coarse to fine: an FCN's three, one per level of a decoder with ``heads``, or just one."""
+    if hasattr(network, "all_scores"):
+        return network.all_scores(network.encode(images))
+    if heads is None:
+        return [network(images)]
+    *coarse, finest = network.decode(network.encode(images))
+    return [*(head(x) for head, x in zip(heads, coarse, strict=True)), network.classifier(finest)]
 
 
 class Mimicry(nn.Module):
@@ -152,6 +162,9 @@ class Trainer:
         if recipe.mimic:
             channels = self.network.encoder.channels, self.teacher.trunk.channels
             self.mimicry = Mimicry(*channels, recipe.mimic_maps).to(self.device)
+        self.heads = None
+        if recipe.deep:
+            self.heads = nn.ModuleList(nn.Conv2d(c, len(VOC21), 1) for c in self.network.decoded[:-1]).to(self.device)
         self.average = copy.deepcopy(self.network).eval().requires_grad_(False)
         self.optimizer = torch.optim.AdamW(self._groups(), betas=(0.9, 0.99))
         self.rates = [group["lr"] for group in self.optimizer.param_groups]
@@ -190,6 +203,8 @@ class Trainer:
         named = list(self.network.named_parameters())
         if self.mimicry is not None:
             named += [(f"mimicry.{name}", p) for name, p in self.mimicry.named_parameters()]
+        if self.heads is not None:
+            named += [(f"heads.{name}", p) for name, p in self.heads.named_parameters()]
         for name, parameter in named:
             if parameter.requires_grad:
                 groups.setdefault((name.startswith("trunk."), parameter.ndim > 1), []).append(parameter)
@@ -220,7 +235,7 @@ class Trainer:
             total = self.recipe.mimic * self.mimicry(maps, teacher_maps)
             outputs = [self.network.decoder(maps)]
         else:
-            outputs = training_scores(self.network, images)
+            outputs = training_scores(self.network, images, self.heads)
         losses = [pixel_loss(scores.float(), masks, soft) for scores in outputs]
         # The finest output counts as much as all coarser ones together.
         return total + (sum(losses) / len(losses) + losses[-1]) / 2
@@ -297,8 +312,9 @@ class Trainer:
             "optimizer": self.optimizer.state_dict(), "iteration": self.iteration, "elapsed": self.elapsed, "log": self.log,
             "history": self.history,
         }  # fmt: skip
-        if self.mimicry is not None:
-            state["mimicry"] = self.mimicry.state_dict()
+        for part in ("mimicry", "heads"):
+            if getattr(self, part) is not None:
+                state[part] = getattr(self, part).state_dict()
         save_state(state, self.folder)
 
     def continue_from(self, folder: Path) -> None:
@@ -308,10 +324,15 @@ class Trainer:
             raise FileNotFoundError(f"there is no checkpoint in {folder}")
         self.network.load_state_dict(state["average"])
         self.average.load_state_dict(state["average"])
-        if self.mimicry is not None and "mimicry" in state:
-            self.mimicry.load_state_dict(state["mimicry"])
+        self._load_parts(state)
         earlier = {key: state[key] for key in ("recipe", "iteration", "elapsed")}
         self.history = [*state.get("history", []), earlier]
+
+    def _load_parts(self, state: dict) -> None:
+        """What is trained beside the network and thrown away in the end."""
+        for part in ("mimicry", "heads"):
+            if getattr(self, part) is not None and part in state:
+                getattr(self, part).load_state_dict(state[part])
 
     def continue_published(self) -> None:
         """Start a new schedule from the published weights of this recipe's network (run folders need not be kept).
@@ -337,8 +358,7 @@ class Trainer:
         self.network.load_state_dict(state["network"])
         self.average.load_state_dict(state["average"])
         self.optimizer.load_state_dict(state["optimizer"])
-        if self.mimicry is not None:
-            self.mimicry.load_state_dict(state["mimicry"])
+        self._load_parts(state)
         self.iteration, self.elapsed, self.log = state["iteration"], state["elapsed"], state["log"]
         self.history = state.get("history", [])
         return True
