@@ -207,3 +207,18 @@ def test_smaller_crops_are_of_smaller_photos():
     smaller = adjusted(recipe, parse(["unet", "--data", "x", "--crop", "64", "--batch", "3"]))
     assert (smaller.crop, smaller.batch, smaller.scale) == (64, 3, (0.25, 0.75))
     assert adjusted(recipe, parse(["unet", "--data", "x"])) == recipe
+
+
+@pytest.mark.parametrize("name, levels", [("unet", 4), ("segnet", 5)])
+def test_a_deep_decoder_gets_a_loss_on_every_level(tmp_path, name, levels):
+    recipe = Recipe(name, 1, 2, 64, start="scratch", frozen_stages=0, deep=True)
+    trainer = Trainer(recipe, PHOTOS, tmp_path)
+    assert len(trainer.heads) == levels - 1
+    before = [head.weight.clone() for head in trainer.heads]
+    trainer.run()
+    assert all(not torch.equal(head.weight, old) for head, old in zip(trainer.heads, before, strict=True))
+    again = Trainer(recipe, PHOTOS, tmp_path)
+    assert again.resume()
+    for ours, theirs in zip(again.heads.parameters(), trainer.heads.parameters(), strict=True):
+        torch.testing.assert_close(ours, theirs)
+    assert not any("heads" in key for key in trainer.average.state_dict())
