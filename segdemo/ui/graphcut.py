@@ -1,16 +1,23 @@
-"""The graph-cut tab: scribble on the photo, cut, see the energy."""
+"""The graph-cut tab: scribble on the photo, cut, see the energy, look inside the graph."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import gradio as gr
+import numpy as np
 
+from ..engine import Engine
+from ..errors import SegdemoError
 from ..method import methods
+from ..segmentation import Segmentation
 from .cards import ENGINE, Shared, card, run_buttons, run_cards
 from .controls import controls_for
+from .lessons.graph_patch import graph_lesson
+from .lessons.solutions import solutions_lesson
 from .photo import PhotoPanel
-from .scribble_pad import photo_update, rasterize, scribble_pad
+from .scribble_pad import brushes_of, method_update, photo_update, rasterize, scribble_pad
 from .workshop import Workshop, read_photo
 
 INTRO = (
@@ -20,20 +27,33 @@ INTRO = (
 )
 
 
+class LiveEngine:
+    """The engine for live cuts: without the pictures beside a result, whose encoding takes as long as the cut."""
+
+    def __init__(self, engine: Engine):
+        self.engine = engine
+
+    def run(self, *args: Any, **options: Any) -> Segmentation:
+        return replace(self.engine.run(*args, **options), pictures=[])
+
+
 def graphcut_tab(workshop: Workshop, panel: PhotoPanel, shared: Shared) -> dict[str, dict]:
     """Build the tab; returns the controls of each method, for the HTTP API."""
     family = [m for m in methods().values() if m.family == "graphcut"]
+    labels = {m.name: len(brushes_of(m)) for m in family}
+    live_workshop = Workshop(LiveEngine(workshop.engine))
+    live_workshop.visits = workshop.visits  # one Stop button for both
     gr.Markdown(INTRO)
     with gr.Row():
         with gr.Column(scale=1, min_width=330):
-            pad = scribble_pad(elem_id="pad")
+            pad = scribble_pad(family, elem_id="pad")
             with gr.Row(elem_classes="toolbar"):
                 method = gr.Radio(
                     [(m.title, m.name) for m in family], value=family[0].name, label="Method", visible=len(family) > 1
                 )
                 live = gr.Checkbox(
                     label="live",
-                    info="cut again after every stroke, without replay",
+                    info="cut again after every stroke, without replay and pictures",
                     value=False,
                     elem_id="live",
                     min_width=120,
@@ -54,23 +74,26 @@ def graphcut_tab(workshop: Workshop, panel: PhotoPanel, shared: Shared) -> dict[
             controls[m.name] = (box, controls_for(m.params))
     flat = [component for _, fields in controls.values() for component in fields.values()]
 
-    def cut(keep_frames, path, working_size, seed, results, name, strokes, *values, progress, request):
+    def cut(is_live, path, working_size, seed, results, name, strokes, *values, progress, request):
         rest = iter(values)
         params = {m: {field: next(rest) for field in fields} for m, (_, fields) in controls.items()}[name]
-        seeds = rasterize(strokes, read_photo(path).shape[:2])
-        params |= {"working_size": working_size, "seed": seed, "scribbles": seeds, "keep_frames": keep_frames}
+        seeds = read_seeds(strokes, path, labels[name])
+        params |= {"working_size": working_size, "seed": seed, "scribbles": seeds, "keep_frames": not is_live}
         job = (replace(target, method=name), params)
-        yield from run_cards(workshop, [job], path, results, shared, status, progress, request)
+        yield from run_cards(
+            live_workshop if is_live else workshop, [job], path, results, shared, status, progress, request
+        )
 
     def segment(*values, progress=gr.Progress(), request: gr.Request = None):
-        yield from cut(True, *values, progress=progress, request=request)
+        yield from cut(False, *values, progress=progress, request=request)
 
     def live_segment(is_live, *values, progress=gr.Progress(), request: gr.Request = None):
-        """After a stroke: only when live, once both kinds of seed are there, and without the replay's further cuts."""
-        strokes = values[len(panel.shared) + 2]  # after the results and the method, as in ``inputs``
-        drawn = {stroke["label"] for stroke in (strokes or {}).get("strokes", [])}
-        if is_live and {1, 2} <= drawn:
-            yield from cut(False, *values, progress=progress, request=request)
+        """After a stroke: only when live, once two kinds of seed are there, and without the replay's further cuts."""
+        name, strokes = values[len(panel.shared) + 1 :][:2]  # after the results, as in ``inputs``
+        if is_live and len(labels_drawn(strokes, labels[name])) > 1:
+            yield from cut(True, *values, progress=progress, request=request)
+        else:
+            yield gr.skip()  # without a word Gradio would empty the viewer and forget the results
 
     inputs = [*panel.shared, shared.results, method, pad, *flat]
     common = dict(concurrency_id=ENGINE, api_visibility="private", show_progress_on=status)
@@ -78,8 +101,8 @@ def graphcut_tab(workshop: Workshop, panel: PhotoPanel, shared: Shared) -> dict[
     run.click(segment, inputs, outputs, show_progress="full", **common)
     pad.input(live_segment, [live, *inputs], outputs, show_progress="hidden", trigger_mode="always_last", **common)
     method.change(
-        lambda name: [gr.update(visible=m == name) for m in controls], method, [box for box, _ in controls.values()],
-        api_visibility="private", show_progress="hidden",
+        lambda name: [method_update(name), *(gr.update(visible=m == name) for m in controls)],
+        method, [pad, *(box for box, _ in controls.values())], api_visibility="private", show_progress="hidden",
     )  # fmt: skip
     panel.path.change(
         lambda path: photo_update(read_photo(path) if path else None),
@@ -88,4 +111,26 @@ def graphcut_tab(workshop: Workshop, panel: PhotoPanel, shared: Shared) -> dict[
         api_visibility="private",
         show_progress="hidden",
     )
+    fields = controls["graphcut"][1]
+    with gr.Accordion("Look inside: the graph", open=False, elem_id="graph-lesson"):
+        graph_lesson(workshop, panel, pad, fields)
+    with gr.Accordion("All solutions over λ", open=False, elem_id="solutions-lesson"):
+        solutions_lesson(workshop, panel, pad, fields)
     return {name: fields for name, (_, fields) in controls.items()}
+
+
+def read_seeds(value: dict[str, Any] | None, path: str | None, labels: int) -> np.ndarray:
+    """The pad's strokes as seeds on the photo; a ``gr.Error`` in words when either cannot be used."""
+    size = read_photo(path).shape[:2]
+    try:
+        return rasterize(value, size, labels)
+    except SegdemoError as error:
+        raise gr.Error(str(error), title="These scribbles cannot be used", print_exception=False) from None
+
+
+def labels_drawn(value: dict[str, Any] | None, labels: int) -> set[int]:
+    """The labels 1..labels that the pad's strokes have, some of which may since have been erased."""
+    drawn: set[int] = set()
+    for stroke in (value or {}).get("strokes", []):
+        drawn.update(stroke["runs"][::2] if "runs" in stroke else [stroke["label"]])
+    return drawn & set(range(1, labels + 1))

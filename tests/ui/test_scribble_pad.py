@@ -1,10 +1,17 @@
-"""From the pad's strokes to seeds."""
+"""From the pad's strokes to seeds, to files, and back; and whose brushes they are."""
+
+import base64
+import io
+import sys
 
 import numpy as np
 import pytest
+from PIL import Image
 
+from segdemo import methods
 from segdemo.errors import ScribbleError
-from segdemo.ui.scribble_pad import rasterize
+from segdemo.method import get_method
+from segdemo.ui.scribble_pad import brushes_of, load_map, rasterize, read_map, save_map
 
 
 def stroke(label, *points, size=0.1):
@@ -49,3 +56,94 @@ def test_nonsense_is_refused_with_advice(value):
 def test_too_much_is_refused():
     with pytest.raises(ScribbleError, match="fewer"):
         rasterize({"strokes": [stroke(1, *[(0.5, 0.5)] * 200_001)]}, (10, 10))
+
+
+def png(array, mode=None):
+    file = io.BytesIO()
+    Image.fromarray(np.asarray(array), mode).save(file, "PNG")
+    return base64.b64encode(file.getvalue()).decode()
+
+
+def opened(text):
+    return Image.open(io.BytesIO(base64.b64decode(text)))
+
+
+def test_labels_of_another_method_are_left_out_as_if_never_drawn():
+    line = ((0.1, 0.5), (0.9, 0.5))
+    value = {"strokes": [stroke(1, *line), stroke(3, *line), stroke(8, (0.5, 0.1))]}
+    assert set(np.unique(rasterize(value, (40, 40)))) == {0, 3, 8}
+    np.testing.assert_array_equal(
+        rasterize(value, (40, 40), labels=2), rasterize({"strokes": [stroke(1, *line)]}, (40, 40))
+    )
+
+
+def test_every_method_has_brushes_and_may_bring_its_own(monkeypatch):
+    for method in (m for m in methods().values() if m.needs_scribbles):
+        brushes = brushes_of(method)
+        assert [brush["label"] for brush in brushes] == list(range(1, len(brushes) + 1)) and 2 <= len(brushes) <= 8
+        assert all(len(brush["colour"]) == 7 and brush["colour"][0] == "#" and brush["name"] for brush in brushes)
+        assert len({brush["colour"] for brush in brushes}) == len({brush["name"] for brush in brushes}) == len(brushes)
+    graphcut = get_method("graphcut")
+    assert [brush["name"] for brush in brushes_of(graphcut)] == ["Object", "Background"]
+    own = [("sky", (0, 16, 255)), ("sea", "#102030"), ("sand", (255, 255, 0))]
+    monkeypatch.setattr(sys.modules[graphcut.function.__module__], "BRUSHES", own, raising=False)
+    assert [brush["colour"] for brush in brushes_of(graphcut)] == ["#0010ff", "#102030", "#ffff00"]
+
+
+def test_a_saved_png_holds_exactly_the_seeds():
+    value = {"strokes": [stroke(1, (0.2, 0.2), (0.8, 0.3)), stroke(7, (0.5, 0.9)), stroke(0, (0.5, 0.25), size=0.05)]}
+    colours = [f"#0000{k:02x}" for k in range(1, 9)]
+    saved = save_map({"value": value, "width": 90, "height": 70, "colours": colours})
+    picture = opened(saved["png"])
+    assert picture.mode == "P" and picture.info["transparency"] == 0
+    assert picture.getpalette()[3 * 7 : 3 * 8] == [0, 0, 7]
+    np.testing.assert_array_equal(np.asarray(picture), rasterize(value, (70, 90)))
+    loaded = load_map({"file": saved["png"], "width": 90, "height": 70})
+    np.testing.assert_array_equal(rasterize({"strokes": [loaded]}, (70, 90)), rasterize(value, (70, 90)))
+    assert "Clear" in save_map({"value": {"strokes": 3}, "width": 9, "height": 9, "colours": []})["error"]
+
+
+def test_maps_are_strokes_like_others():
+    seeds = np.zeros((30, 40), np.uint8)
+    seeds[3:9, 5:30], seeds[20] = 1, 4
+    loaded = read_map(png(seeds), (30, 40))
+    assert loaded["runs"][:4] == [0, 125, 1, 25]
+    on_top = [loaded, stroke(2, (0.5, 0.2), size=0.05), stroke(0, (0.1, 0.68), (0.9, 0.68), size=0.1)]
+    drawn = rasterize({"strokes": on_top}, (30, 40))
+    assert drawn[5, 20] == 2 and drawn[5, 10] == 1 and drawn[20, 20] == 0
+    assert set(np.unique(rasterize({"strokes": [loaded]}, (30, 40), labels=2))) == {0, 1}
+    half = rasterize({"strokes": [loaded]}, (15, 20))  # of another size, thin strokes stay
+    assert (half[10] == 4).all() and half[3, 10] == 1
+    twice = rasterize({"strokes": [loaded]}, (60, 80))
+    np.testing.assert_array_equal(twice[::2, ::2], seeds)
+
+
+@pytest.mark.parametrize("array, words", [
+    (np.zeros((20, 30, 3), np.uint8), "colours in place of label numbers"),
+    (np.zeros((20, 30), np.uint8), "all of its values are 0"),
+    (np.full((20, 30), 9, np.uint8), "contains the value 9"),
+    (np.ones((30, 20), np.uint8), "20 x 30 pixels, the photo is 30 x 20"),
+])  # fmt: skip
+def test_other_pictures_are_no_scribbles(array, words):
+    with pytest.raises(ScribbleError, match=words):
+        read_map(png(array), (20, 30))
+    assert words in load_map({"file": png(array), "width": 30, "height": 20})["error"]
+
+
+@pytest.mark.parametrize(
+    "file", ["", "%%%", base64.b64encode(b"no picture").decode(), None, png(np.ones((9, 9), np.uint8))[:60]]
+)
+def test_other_files_are_no_scribbles(file):
+    with pytest.raises(ScribbleError, match="neither a PNG"):
+        read_map(file, (9, 9))
+
+
+@pytest.mark.parametrize("runs", [[], [1], [1, 5], [1, -3, 1, 15], [9, 12], ["a", 12], [1, 13]])
+def test_damaged_maps_are_refused(runs):
+    with pytest.raises(ScribbleError, match="Clear"):
+        rasterize({"strokes": [{"width": 4, "height": 3, "runs": runs}]}, (3, 4))
+
+
+def test_a_scattered_map_is_refused():
+    with pytest.raises(ScribbleError, match="scattered"):
+        read_map(png(np.indices((400, 400)).sum(axis=0).astype(np.uint8) % 2), (400, 400))

@@ -1,30 +1,47 @@
 """The scribble pad: a ``gr.HTML`` on which a visitor draws seeds on the photo.
 
-Its value is ``{"key": ..., "strokes": [{"label", "size", "points"}]}``: lines in photo
-coordinates (0..1), label 0 erasing. ``rasterize`` turns them into a seed map. A stroke
-travels as some hundred bytes, whatever the size of the photo.
+Its value is ``{"key": ..., "strokes": [...]}``. A stroke is ``{"label", "size", "points"}``: a line
+in photo coordinates (0..1), label 0 erasing; it travels as some hundred bytes, whatever the size of
+the photo. A label map that was loaded from a file is one stroke too: ``{"width", "height", "runs"}``.
+``rasterize`` turns them into a seed map.
+
+The brushes come from the method: a method's file may offer ``BRUSHES``, a list of (name, colour) for the
+labels 1, 2, ...; without it a method has two, object and background. The strokes stay when the
+method changes; labels that it does not know are drawn faintly and left out of the seeds, and the pad says so.
 """
 
 from __future__ import annotations
 
 import json
+import sys
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-import cv2
 import gradio as gr
 import numpy as np
 
-from ...errors import ScribbleError
+from ...errors import SegdemoError
 from ...image import content_key, fit
+from ...method import Method
 from ..viewer.payload import photo_url
+from .files import read_map, seed_png
+from .seeds import rasterize
 
-BRUSHES = [
-    {"label": 1, "name": "Object", "colour": "#ffb000"},
-    {"label": 2, "name": "Background", "colour": "#2f7bff"},
+__all__ = [
+    "BINARY_BRUSHES",
+    "brushes_of",
+    "method_update",
+    "photo_update",
+    "rasterize",
+    "read_map",
+    "scribble_pad",
+    "seed_png",
 ]
-MAX_POINTS = 200_000
+
+BINARY_BRUSHES = (("Object", "#ffb000"), ("Background", "#2f7bff"))
+_SCRIPTS = ("history.js", "store.js", "files.js", "view.js", "pad.js")
 
 
 @cache
@@ -32,17 +49,39 @@ def _source(name: str) -> str:
     return Path(__file__).with_name(name).read_text(encoding="utf-8")
 
 
-def scribble_pad(**options: Any) -> gr.HTML:
-    """A pad, placed where it is called; give it a photo by returning ``photo_update`` from a handler."""
+@cache
+def _head() -> str:
+    code = "\n".join(_source(name) for name in _SCRIPTS)
+    return f"<script>(() => {{\n{code}\n}})();</script>"
+
+
+def brushes_of(method: Method) -> list[dict[str, Any]]:
+    """The brushes of a method, ``{"label", "name", "colour"}`` each, colour ``"#rrggbb"``; labels count from 1."""
+    offered = getattr(sys.modules[method.function.__module__], "BRUSHES", BINARY_BRUSHES)
+    return [{"label": k, "name": name, "colour": _hex(colour)} for k, (name, colour) in enumerate(offered, 1)]
+
+
+def _hex(colour: str | Sequence[int]) -> str:
+    return colour if isinstance(colour, str) else "#{:02x}{:02x}{:02x}".format(*map(int, colour))
+
+
+def scribble_pad(family: list[Method], **options: Any) -> gr.HTML:
+    """A pad for the methods of ``family``, placed where it is called; it begins with the brushes of the first.
+
+    Return ``photo_update`` or ``method_update`` from a handler to give it a photo or another method's brushes.
+    """
+    brushes = {m.name: {"title": m.title, "brushes": brushes_of(m)} for m in family}
     return gr.HTML(
         {"key": "", "strokes": []},
         html_template=_source("pad.html"),
         css_template=_source("pad.css"),
         # The brushes travel in the script: props set here are lost when a tab not yet opened is updated.
-        js_on_load=f"segdemoScribblePad.mount(element, props, watch, trigger, {json.dumps(BRUSHES)});",
-        head=f"<script>(() => {{\n{_source('pad.js')}\n}})();</script>",
+        js_on_load=f"segdemoScribblePad.mount(element, props, watch, trigger, server, {json.dumps(brushes)});",
+        head=_head(),
         apply_default_css=False,
+        server_functions=[save_map, load_map],
         photo={},
+        method=family[0].name,
         **options,
     )
 
@@ -52,28 +91,31 @@ def photo_update(photo: np.ndarray | None, display_size: int = 1024) -> Any:
     if photo is None:
         return gr.update(photo={})
     size = fit(photo, display_size).shape[:2]
-    return gr.update(photo={"url": photo_url(photo, size), "key": content_key(photo)})
+    height, width = photo.shape[:2]
+    key = content_key(photo)
+    return gr.update(photo={"url": photo_url(photo, size), "key": key, "width": width, "height": height})
 
 
-def rasterize(value: Any, size: tuple[int, int]) -> np.ndarray:
-    """The pad's strokes as an (H, W) uint8 seed map, 0 = none; later strokes lie over earlier ones.
+def method_update(name: str) -> Any:
+    """The update that gives the pad the brushes of the method ``name``."""
+    return gr.update(method=name)
 
-    Raises ``ScribbleError`` if ``value`` is not what the pad sends.
+
+def save_map(request: dict[str, Any]) -> dict[str, str]:
+    """For the page: ``{"value", "width", "height", "colours"}`` to ``{"png": base64}`` or ``{"error": text}``.
+
+    Made here and not in the browser, so that the file holds exactly the seeds that a method is given.
     """
-    height, width = size
-    seeds = np.zeros(size, np.uint8)
     try:
-        strokes = value["strokes"] if value else []
-        if sum(len(stroke["points"]) for stroke in strokes) > MAX_POINTS:
-            raise ScribbleError("These are more strokes than the pad can hold; press Clear and draw fewer.")
-        for stroke in strokes:
-            points = np.asarray(stroke["points"], float).reshape(-1, 2) * (width, height) - 0.5
-            points = np.clip(points, -(2**15), 2**15).round().astype(np.int32)
-            thickness = int(np.clip(round(float(stroke["size"]) * max(size)), 1, 2000))
-            label = int(stroke["label"])
-            if not 0 <= label <= len(BRUSHES):
-                raise ValueError(label)
-            cv2.polylines(seeds, [np.vstack([points, points[-1:]])], False, label, thickness)  # a dot is a line too
-    except (KeyError, TypeError, ValueError) as error:
-        raise ScribbleError(f"The scribbles could not be read ({error}); press Clear and draw them again.") from None
-    return seeds
+        size = int(request["height"]), int(request["width"])
+        return {"png": seed_png(request["value"], size, request["colours"])}
+    except SegdemoError as error:
+        return {"error": str(error)}
+
+
+def load_map(request: dict[str, Any]) -> dict[str, Any]:
+    """For the page: ``{"file": base64, "width", "height"}`` to a stroke of runs or ``{"error": text}``."""
+    try:
+        return read_map(request["file"], (int(request["height"]), int(request["width"])))
+    except SegdemoError as error:
+        return {"error": str(error)}

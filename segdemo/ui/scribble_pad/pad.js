@@ -1,183 +1,374 @@
 // The scribble pad: strokes are kept as lines in photo coordinates (0..1), drawn here and
 // turned into seeds by the server. Only the strokes travel, never the picture.
 
+const STEP = 1.5;  // CSS pixels between two points of a stroke
+const COMMITTED_MS = 250;  // a stroke this long is meant: a second finger no longer turns it into a pinch
+const WHEEL_PAUSE_MS = 350;
+const ERASER = { label: 0, name: "Eraser", colour: "linear-gradient(135deg, #fff 43%, #d33 44%, #d33 56%, #fff 57%)" };
+
+// A wheel turn that began as scrolling of the page stays with the page.
+let lastPageWheel = 0;
+document.addEventListener("wheel", (event) => {
+  if (!event.target.closest || !event.target.closest(".pad-stage")) lastPageWheel = event.timeStamp;
+}, { passive: true, capture: true });
+
 class ScribblePad {
-  constructor(root, brushes, tell) {
-    this.root = root;
-    this.brushes = brushes;
-    this.tell = tell;
-    this.strokes = [];
-    this.undone = [];
-    this.current = null;
-    this.photo = null;
-    this.canvas = this.part("pad-canvas");
+  constructor(root, methods, tell, server) {
+    Object.assign(this, { root, methods, tell, server, history: new History(), pointers: new Map() });
+    this.all = Object.values(methods).map((method) => method.brushes).sort((a, b) => b.length - a.length)[0];
+    this.current = this.gesture = this.photo = null;
+    this.maps = new WeakMap();
+    this.view = new View(this.part("stage"), this.part("pad-canvas"), () => this.repaint());
     root.scribblePad = this;
-    this.makeBrushes();
-    this.listen();
-    this.choose(1);
-    this.refresh();
+    this.useMethod(Object.keys(methods)[0]);
+    this.listenToPointers();
+    this.listenToButtons();
   }
 
   part(name) { return this.root.querySelector(`[data-testid="${name}"]`); }
+  get strokes() { return this.history.state; }
 
-  makeBrushes() {
-    const brushes = [...this.brushes, { label: 0, name: "Eraser", colour: "" }];
-    this.part("brushes").replaceChildren(...brushes.map(({ label, name, colour }) => {
+  // --- brushes -----------------------------------------------------------------------------
+
+  useMethod(name) {
+    this.method = this.methods[name] || Object.values(this.methods)[0];
+    this.brushes = this.method.brushes;
+    this.part("brushes").replaceChildren(...[...this.brushes, ERASER].map(({ label, name, colour }) => {
       const button = document.createElement("button"), swatch = document.createElement("span");
       button.type = "button";
       button.dataset.label = label;
+      button.title = `${name} (${label || "E"})`;
       swatch.className = "pad-swatch";
-      swatch.style.background = colour || "linear-gradient(135deg, #fff 45%, #d33 46%, #d33 54%, #fff 55%)";
+      swatch.style.background = colour;
       button.append(swatch, name);
       button.addEventListener("click", () => this.choose(label));
       return button;
     }));
+    this.maps = new WeakMap();  // their colours have changed
+    this.choose(this.brushOf(this.label) ? this.label : 1);
+    this.refresh();
   }
+
+  brushOf(label) { return this.brushes.find((brush) => brush.label === label); }
 
   choose(label) {
     this.label = label;
     for (const button of this.part("brushes").children) {
       button.setAttribute("aria-pressed", String(Number(button.dataset.label) === label));
     }
+    const brush = this.brushOf(label);
+    this.part("ring").style.color = brush ? brush.colour : "#fff";
   }
 
-  // A new photo arrives: scribbles on another photo mean nothing, so they go.
+  // Labels drawn that this method does not know.
+  get ignored() {
+    const drawn = new Set(this.strokes.flatMap(({ label, runs }) => (runs ? runs.filter((_, i) => i % 2 === 0) : [label])));
+    return [...drawn].filter((label) => label && !this.brushOf(label)).sort();
+  }
+
+  // --- photo -------------------------------------------------------------------------------
+
+  // A new photo arrives. Scribbles on another photo mean nothing on it; its own of an earlier visit come back.
   async show(photo) {
     if (!photo || !photo.url) {
       this.photo = null;
+      this.view.lay(null);
       this.root.dataset.state = "empty";
       return;
     }
-    if (this.key === photo.key) return;
+    if (this.photo && this.photo.key === photo.key) return;
     const image = new Image();
     image.src = photo.url;
+    this.awaited = photo.key;
     await image.decode();
-    this.key = photo.key;
-    this.photo = image;
-    this.canvas.width = image.naturalWidth;
-    this.canvas.height = image.naturalHeight;
+    if (this.awaited !== photo.key) return;  // overtaken
+    this.photo = { key: photo.key, width: photo.width, height: photo.height };
     this.root.dataset.state = "ready";
-    this.strokes = [];
-    this.undone = [];
+    this.view.lay(image);
+    this.history.begin(recall(photo.key));
+    this.say(this.strokes.length ? "Your earlier scribbles on this photo are back; Clear removes them." : "");
     this.publish();
   }
 
-  listen() {
-    const { canvas } = this;
-    canvas.addEventListener("pointerdown", (event) => this.begin(event));
-    canvas.addEventListener("pointermove", (event) => this.extend(event));
-    for (const name of ["pointerup", "pointercancel"]) canvas.addEventListener(name, () => this.end());
-    this.part("undo").addEventListener("click", () => this.undo());
-    this.part("redo").addEventListener("click", () => this.redo());
-    this.part("clear").addEventListener("click", () => this.clear());
+  // --- strokes -----------------------------------------------------------------------------
+
+  change(strokes) {
+    this.history.add(strokes);
+    this.say("");
+    this.publish();
+  }
+
+  undo() { if (this.history.undo()) this.publish(); }
+  redo() { if (this.history.redo()) this.publish(); }
+  clear() { if (this.strokes.length) this.change([]); }
+
+  publish() {
+    this.refresh();
+    remember(this.photo.key, this.strokes);
+    this.tell({ key: this.photo.key, strokes: this.strokes });
+  }
+
+  refresh() {
+    const { canUndo, canRedo } = this.history, count = this.strokes.length;
+    this.part("undo").disabled = !canUndo;
+    this.part("redo").disabled = !canRedo;
+    for (const name of ["clear", "save-png", "save-strokes"]) this.part(name).disabled = !count;
+    this.root.dataset.strokes = count;
+    const names = this.ignored.map((label) => (this.all.find((brush) => brush.label === label) || { name: label }).name);
+    this.part("ignored").hidden = !names.length;
+    this.part("ignored").textContent = names.length ? `${this.method.title} knows ${this.brushes.length} brushes: strokes of ` +
+      `${names.join(", ")} are kept, drawn faintly, and left out of its seeds.` : "";
+    this.repaint();
+  }
+
+  say(text, isError = false) {
+    for (const [name, wanted] of [["note", !isError], ["error", isError]]) {
+      this.part(name).textContent = wanted ? text : "";
+      this.part(name).hidden = !(wanted && text);
+    }
+  }
+
+  // --- drawing -----------------------------------------------------------------------------
+
+  repaint() {
+    if (this.pending) return;
+    this.pending = requestAnimationFrame(() => {
+      this.pending = 0;
+      if (!this.photo) return;
+      this.part("zoom-reset").textContent = `${Math.round(100 * this.view.zoom)} %`;
+      this.view.paint((context, width, height) => {
+        for (const stroke of this.current ? [...this.strokes, this.current] : this.strokes) {
+          if (stroke.runs) this.drawMap(context, stroke, width, height);
+          else this.drawLine(context, stroke, width, height);
+        }
+      });
+    });
+  }
+
+  // Strokes lie on a layer of their own, so that the eraser removes strokes and not the photo.
+  drawLine(context, { label, size, points }, width, height) {
+    const brush = this.brushOf(label);
+    context.globalCompositeOperation = label ? "source-over" : "destination-out";
+    context.globalAlpha = brush || !label ? 1 : 0.3;
+    context.strokeStyle = (brush || this.all.find((other) => other.label === label) || { colour: "#000" }).colour;
+    context.lineWidth = Math.max(1, size * Math.max(width, height));
+    context.lineCap = context.lineJoin = "round";
+    context.beginPath();
+    context.moveTo(points[0][0] * width, points[0][1] * height);
+    for (const [x, y] of points.length > 1 ? points.slice(1) : points) context.lineTo(x * width, y * height);
+    context.stroke();
+  }
+
+  drawMap(context, map, width, height) {
+    if (!this.maps.has(map)) this.maps.set(map, this.colourMap(map));
+    context.globalCompositeOperation = "source-over";
+    context.globalAlpha = 1;
+    context.imageSmoothingEnabled = false;
+    context.drawImage(this.maps.get(map), 0, 0, width, height);
+  }
+
+  colourMap({ width, height, runs }) {
+    const canvas = Object.assign(document.createElement("canvas"), { width, height });
+    const context = canvas.getContext("2d"), image = context.createImageData(width, height);
+    const pixels = new Uint32Array(image.data.buffer);
+    for (let i = 0, at = 0; i < runs.length; at += runs[i + 1], i += 2) {
+      const known = this.brushOf(runs[i]), brush = known || this.all.find(({ label }) => label === runs[i]);
+      if (!runs[i]) continue;
+      const rgb = parseInt((brush ? brush.colour : "#888888").slice(1), 16);  // canvas pixels are ABGR
+      const abgr = ((known ? 255 : 77) << 24) | ((rgb & 255) << 16) | (rgb & 0xff00) | (rgb >> 16);
+      pixels.fill(abgr >>> 0, at, at + runs[i + 1]);
+    }
+    context.putImageData(image, 0, 0);
+    return canvas;
+  }
+
+  // --- pointers: one draws, two fingers or the hand move and zoom --------------------------
+
+  listenToPointers() {
+    const { canvas } = this.view;
+    canvas.addEventListener("pointerdown", (event) => this.press(event));
+    canvas.addEventListener("pointermove", (event) => this.move(event));
+    for (const name of ["pointerup", "pointercancel"]) canvas.addEventListener(name, (event) => this.release(event));
+    canvas.addEventListener("pointerleave", () => { this.part("ring").hidden = true; });
+    canvas.addEventListener("contextmenu", (event) => this.current && event.preventDefault());
+    canvas.addEventListener("wheel", (event) => this.onWheel(event), { passive: false });
+  }
+
+  press(event) {
+    const isEraser = event.pointerType === "pen" && (event.button === 5 || event.buttons & 32);
+    if (!this.photo || event.button === 2) return;
+    if (event.pointerType === "touch" && [...this.pointers.values()].some((other) => other.type === "pen")) return;  // the palm
+    event.preventDefault();
+    this.root.focus({ preventScroll: true });
+    this.view.canvas.setPointerCapture(event.pointerId);
+    this.pointers.set(event.pointerId, { ...this.view.at(event), type: event.pointerType });
+    if (this.pointers.size > 1) {
+      if (this.gesture === "draw" && performance.now() - this.began < COMMITTED_MS) this.current = null;
+      if (!this.current) this.gesture = "pinch";
+      this.repaint();
+    } else if (event.button === 1 || this.isHand) this.gesture = "pan";
+    else this.begin(event, isEraser ? 0 : this.label);
+  }
+
+  begin(event, label) {
+    // The brush keeps its size on the screen; stored relative to the photo's long side.
+    const { width, height } = this.view.place, size = Number(this.part("size").value) / Math.max(width, height);
+    this.gesture = "draw";
+    this.drawing = event.pointerId;
+    this.began = performance.now();
+    this.current = { label, size: Math.round(size * 1e5) / 1e5, points: [this.view.toPhoto(this.view.at(event))] };
+    this.repaint();
+  }
+
+  move(event) {
+    const before = this.pointers.get(event.pointerId), point = this.view.at(event);
+    this.showRing(event, point);
+    if (!before) return;
+    if (this.gesture === "draw" && event.pointerId === this.drawing) this.extend(event);
+    else if (this.gesture === "pan") this.view.panBy(point.x - before.x, point.y - before.y);
+    else if (this.gesture === "pinch" && this.pointers.size === 2) {
+      const [other] = [...this.pointers].filter(([id]) => id !== event.pointerId).map(([, place]) => place);
+      const spread = (place) => Math.hypot(place.x - other.x, place.y - other.y) || 1;
+      this.view.zoomAt(spread(point) / spread(before), (point.x + other.x) / 2, (point.y + other.y) / 2);
+      this.view.panBy((point.x - before.x) / 2, (point.y - before.y) / 2);
+    }
+    this.pointers.set(event.pointerId, { ...before, ...point });
+  }
+
+  extend(event) {
+    const steps = event.getCoalescedEvents ? event.getCoalescedEvents() : [];
+    const { width, height } = this.view.place, { points } = this.current;
+    for (const step of steps.length ? steps : [event]) {
+      const [x, y] = this.view.toPhoto(this.view.at(step)), [lastX, lastY] = points.at(-1);
+      if (Math.hypot((x - lastX) * width, (y - lastY) * height) >= STEP) points.push([x, y]);
+    }
+    this.repaint();
+  }
+
+  release(event) {
+    if (!this.pointers.delete(event.pointerId)) return;
+    if (this.current && event.pointerId === this.drawing) {
+      const stroke = this.current;
+      this.current = null;
+      this.change([...this.strokes, stroke]);
+    }
+    if (!this.pointers.size) this.gesture = null;
+  }
+
+  showRing(event, { x, y }) {
+    const ring = this.part("ring"), size = `${this.part("size").value}px`;
+    ring.hidden = event.pointerType === "touch" || this.isHand || this.gesture === "pan" || !this.photo;
+    Object.assign(ring.style, { width: size, height: size, left: `${x}px`, top: `${y}px` });
+  }
+
+  onWheel(event) {
+    const belongsToPage = event.timeStamp - lastPageWheel < WHEEL_PAUSE_MS && !event.ctrlKey;
+    if (!this.photo || belongsToPage || (this.view.zoom === 1 && event.deltaY > 0 && !event.ctrlKey)) {
+      lastPageWheel = event.timeStamp;
+      return;
+    }
+    event.preventDefault();
+    const { x, y } = this.view.at(event), turned = event.deltaY * (event.deltaMode === 1 ? 16 : 1);  // lines to pixels
+    const speed = event.ctrlKey ? 0.01 : 0.0025;  // with ctrl it is a pinch on a touch pad
+    this.view.zoomAt(Math.exp(-Math.max(-120, Math.min(120, turned)) * speed), x, y);
+  }
+
+  // --- buttons, keys, files ----------------------------------------------------------------
+
+  get isHand() { return this.part("hand").getAttribute("aria-pressed") === "true"; }
+
+  takeHand(isHand = !this.isHand) {
+    this.part("hand").setAttribute("aria-pressed", String(isHand));
+    this.part("ring").hidden = true;
+  }
+
+  resize(by) {
+    const size = this.part("size");
+    size.value = Number(size.value) + by;
+  }
+
+  listenToButtons() {
+    const actions = {
+      undo: () => this.undo(), redo: () => this.redo(), clear: () => this.clear(), hand: () => this.takeHand(),
+      "zoom-in": () => this.view.zoomAt(1.5), "zoom-out": () => this.view.zoomAt(1 / 1.5), "zoom-reset": () => this.view.reset(),
+      "save-png": () => this.savePng(), "save-strokes": () => this.saveStrokes(), load: () => this.part("file").click(),
+    };
+    for (const [name, act] of Object.entries(actions)) this.part(name).addEventListener("click", act);
+    this.part("file").addEventListener("change", () => this.load(this.part("file").files[0]));
     this.root.addEventListener("keydown", (event) => this.onKey(event));
   }
 
   onKey(event) {
-    const key = event.key.toLowerCase(), command = event.ctrlKey || event.metaKey, size = this.part("size");
-    const actions = command
-      ? { z: () => (event.shiftKey ? this.redo() : this.undo()), y: () => this.redo() }
-      : {
-        e: () => this.choose(0),
-        "[": () => { size.value = Number(size.value) - 4; },
-        "]": () => { size.value = Number(size.value) + 4; },
-      };
-    for (const { label } of this.brushes) if (!command) actions[label] = () => this.choose(label);
-    if (!actions[key] || (event.target.matches("input") && !command)) return;
+    const key = event.key.toLowerCase(), command = event.ctrlKey || event.metaKey, pan = 40;
+    const commands = { z: () => (event.shiftKey ? this.redo() : this.undo()), y: () => this.redo() };
+    const keys = {
+      e: () => this.choose(0), h: () => this.takeHand(), "[": () => this.resize(-4), "]": () => this.resize(4),
+      "+": () => this.view.zoomAt(1.25), "=": () => this.view.zoomAt(1.25), "-": () => this.view.zoomAt(0.8), 0: () => this.view.reset(),
+      arrowleft: () => this.view.panBy(pan, 0), arrowright: () => this.view.panBy(-pan, 0),
+      arrowup: () => this.view.panBy(0, pan), arrowdown: () => this.view.panBy(0, -pan),
+    };
+    for (const { label } of this.brushes) keys[label] = () => this.choose(label);
+    const act = (command ? commands : keys)[key];
+    const isArrowAtRest = key.startsWith("arrow") && this.view.zoom === 1;  // then the page scrolls
+    if (!act || event.altKey || isArrowAtRest || (event.target.matches("input") && !command)) return;
     event.preventDefault();
-    actions[key]();
+    act();
   }
 
-  // Where on the photo the pointer is: the canvas is letterboxed inside its element.
-  locate(event) {
-    const box = this.canvas.getBoundingClientRect(), { width, height } = this.canvas;
-    const scale = Math.min(box.width / width, box.height / height);
-    const x = (event.clientX - box.left - (box.width - width * scale) / 2) / (width * scale);
-    const y = (event.clientY - box.top - (box.height - height * scale) / 2) / (height * scale);
-    return { point: [Math.round(x * 1e4) / 1e4, Math.round(y * 1e4) / 1e4], scale };
+  saveStrokes() {
+    const blob = new Blob([strokesAsText(this.photo, this.strokes)], { type: "application/json" });
+    const address = URL.createObjectURL(blob);
+    offer("scribbles.json", address);
+    setTimeout(() => URL.revokeObjectURL(address), 10000);
   }
 
-  begin(event) {
-    if (!this.photo || event.button > 0) return;
-    event.preventDefault();
-    this.root.focus({ preventScroll: true });
-    this.canvas.setPointerCapture(event.pointerId);
-    const { point, scale } = this.locate(event);
-    // The brush keeps its size on the screen; stored relative to the photo's long side.
-    const size = Number(this.part("size").value) / scale / Math.max(this.canvas.width, this.canvas.height);
-    this.current = { label: this.label, size: Math.round(size * 1e5) / 1e5, points: [point] };
-    this.paint();
+  async savePng() {
+    const colours = this.all.map(({ label, colour }) => (this.brushOf(label) || { colour }).colour);
+    const { width, height } = this.photo, value = { strokes: this.strokes };
+    const answer = await this.ask("save_map", { value, width, height, colours });
+    if (answer.error) this.say(answer.error, true);
+    else offer("scribbles.png", `data:image/png;base64,${answer.png}`);
   }
 
-  extend(event) {
-    if (!this.current) return;
-    for (const step of event.getCoalescedEvents ? event.getCoalescedEvents() : [event]) {
-      const { point } = this.locate(step), last = this.current.points.at(-1);
-      if (Math.hypot(point[0] - last[0], point[1] - last[1]) > 0.002) this.current.points.push(point);
+  // Strokes or a label map take the place of what is drawn; Undo brings that back. A wrong file changes nothing.
+  async load(file) {
+    this.part("file").value = "";  // so that the same file can be chosen again
+    if (!file) return;
+    if (!this.photo) return this.say("Choose the photo first, then load its scribbles.", true);
+    const { key, width, height } = this.photo;
+    try {
+      if (file.size > MAX_FILE) throw new Error("This file is larger than 30 MB: load scribbles that were saved here.");
+      const isText = /json|text/.test(file.type) || /\.(json|txt)$/i.test(file.name);
+      const found = isText ? strokesFromText(await file.text())
+        : await this.ask("load_map", { file: await asBase64(file), width, height });
+      if (found.error) throw new Error(found.error);
+      if (!this.photo || this.photo.key !== key) return;
+      this.change(isText ? found.strokes : [found]);
+      const isOther = isText && found.photo && found.photo !== key;
+      this.say(`Loaded ${file.name}${isOther ? ", which was drawn on another photo" : ""}. Undo brings back what was here.`);
+    } catch (error) {
+      this.say(error.message, true);
     }
-    this.paint();
   }
 
-  end() {
-    if (!this.current) return;
-    this.strokes.push(this.current);
-    this.current = null;
-    this.undone = [];
-    this.publish();
-  }
-
-  undo() { if (this.strokes.length) { this.undone.push(this.strokes.pop()); this.publish(); } }
-  redo() { if (this.undone.length) { this.strokes.push(this.undone.pop()); this.publish(); } }
-  clear() { if (this.strokes.length) { this.undone = this.strokes.reverse(); this.strokes = []; this.publish(); } }
-
-  publish() {
-    this.refresh();
-    this.tell({ key: this.key, strokes: this.strokes });
-  }
-
-  refresh() {
-    this.part("undo").disabled = this.part("clear").disabled = this.strokes.length === 0;
-    this.part("redo").disabled = this.undone.length === 0;
-    this.root.dataset.strokes = this.strokes.length;
-    this.paint();
-  }
-
-  paint() {
-    if (!this.photo) return;
-    const context = this.canvas.getContext("2d");
-    context.drawImage(this.photo, 0, 0);
-    context.drawImage(this.layer(), 0, 0);
-  }
-
-  // Strokes on a layer of their own, so that the eraser removes strokes and not the photo.
-  layer() {
-    const { width, height } = this.canvas;
-    this.sheet = this.sheet || document.createElement("canvas");
-    this.sheet.width = width;
-    this.sheet.height = height;
-    const context = this.sheet.getContext("2d");
-    context.lineCap = context.lineJoin = "round";
-    for (const { label, size, points } of this.current ? [...this.strokes, this.current] : this.strokes) {
-      const brush = this.brushes.find((entry) => entry.label === label);
-      context.globalCompositeOperation = brush ? "source-over" : "destination-out";
-      context.strokeStyle = brush ? brush.colour : "#000";
-      context.lineWidth = Math.max(1, size * Math.max(width, height));
-      context.beginPath();
-      context.moveTo(points[0][0] * width, points[0][1] * height);
-      for (const [x, y] of points.length > 1 ? points.slice(1) : points) context.lineTo(x * width, y * height);
-      context.stroke();
+  async ask(name, question) {
+    try {
+      return await this.server[name](question);
+    } catch {
+      return { error: "The server did not answer: check that it is running and try again. Your scribbles are still here." };
     }
-    return this.sheet;
   }
 }
 
 window.segdemoScribblePad = {
-  mount(element, props, watch, trigger, brushes) {
-    const pad = new ScribblePad(element.querySelector(".pad"), brushes, (value) => {
+  mount(element, props, watch, trigger, server, methods) {
+    const pad = new ScribblePad(element.querySelector(".pad"), methods, (value) => {
       props.value = value;
       trigger("input");
-    });
+    }, server);
+    pad.useMethod(props.method);
     pad.show(props.photo);
     watch("photo", () => pad.show(props.photo));
+    watch("method", () => pad.useMethod(props.method));
   },
 };

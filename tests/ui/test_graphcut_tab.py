@@ -1,0 +1,413 @@
+"""The graph-cut tab in a browser: the pad's tools and files, and the two lessons."""
+
+import base64
+import io
+import json
+import time
+
+import numpy as np
+import pytest
+import skimage.data
+from PIL import Image
+
+from segdemo import Engine, methods
+from segdemo.lessons.graph_patch import graph_patch
+from segdemo.lessons.solutions import solutions
+from segdemo.ui.graphcut import LiveEngine, labels_drawn
+from segdemo.ui.lessons.graph_patch import patch_value, read_ask
+from segdemo.ui.lessons.solutions import strip_value
+from segdemo.ui.lessons.teaching import taught
+from segdemo.ui.page import build_page, css, theme
+from segdemo.ui.scribble_pad import rasterize
+from segdemo.ui.workshop import Workshop
+
+pytest.importorskip("selenium")
+from selenium.webdriver import ActionChains, Keys  # noqa: E402
+from selenium.webdriver.common.action_chains import ActionBuilder  # noqa: E402
+from selenium.webdriver.common.actions import interaction  # noqa: E402
+from selenium.webdriver.common.actions.pointer_input import PointerInput  # noqa: E402
+from selenium.webdriver.common.by import By  # noqa: E402
+
+SIZE = (160, 240)  # height, width of the photo
+CATCH_DOWNLOADS = """window.caught = [];
+HTMLAnchorElement.prototype.click = function () {
+  const name = this.download; fetch(this.href).then((r) => r.arrayBuffer()).then((buffer) => {
+    window.caught.push([name, btoa(String.fromCharCode(...new Uint8Array(buffer)))]); }); };"""
+
+
+@pytest.fixture(scope="module")
+def address():
+    page = build_page(Engine("cpu"))
+    _, url, _ = page.launch(
+        prevent_thread_lock=True, quiet=True, theme=theme(), css=css(), share=False, run_history=False, ssr_mode=False,
+        server_port=None, show_error=True, inbrowser=False,
+    )  # fmt: skip
+    yield url
+    page.close()
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("files")
+    photo = skimage.data.coffee()[::2, ::2][10 : 10 + SIZE[0], 30 : 30 + SIZE[1]]
+    Image.fromarray(photo).save(folder / "cup.png")
+    Image.fromarray(photo[::-1]).save(folder / "other.png")
+    (folder / "broken.json").write_text("{")
+    (folder / "list.json").write_text('{"format": "segdemo scribbles", "strokes": [{"label": 99}]}')
+    seeds = np.zeros(SIZE, np.uint8)
+    seeds[70:90, 100:140], seeds[:5] = 1, 2
+    Image.fromarray(seeds).save(folder / "seeds.png")
+    Image.fromarray(seeds[:50]).save(folder / "small.png")
+    return folder
+
+
+@pytest.fixture
+def tab(browser, address, files):
+    """The graph-cut tab of a freshly loaded page, with a photo on the pad."""
+    browser.set_window_size(1400, 1000)
+    browser.get(address)
+    browser.execute_script("localStorage.clear()")
+    tab = Tab(browser)
+    tab.open(files / "cup.png")
+    browser.get_log("browser")  # what the page before this one left behind
+    yield tab
+    browser.execute_script("localStorage.clear()")
+
+
+class Tab:
+    def __init__(self, browser):
+        self.browser = browser
+
+    def wait(self, ready, seconds=60):
+        deadline = time.time() + seconds
+        while time.time() < deadline:
+            try:
+                value = ready()
+            except Exception:  # the page is being redrawn
+                value = None
+            if value:
+                return value
+            time.sleep(0.05)
+        raise AssertionError(f"nothing came within {seconds} s: {self.browser.find_element(By.ID, 'pad').text}")
+
+    def open(self, photo):
+        self.one("#photo input[type=file]").send_keys(str(photo))
+        find = "return [...document.querySelectorAll('[role=tab]')].find(t => t.innerText.trim() === 'Graph cut' && t.offsetParent)"
+        self.wait(lambda: self.browser.execute_script(find)).click()
+        self.wait(lambda: self.one("#pad .pad").get_attribute("data-state") == "ready")
+
+    def one(self, selector):
+        return self.wait(lambda: self.browser.find_element(By.CSS_SELECTOR, selector), 20)
+
+    def press(self, name):
+        where = "" if name.startswith(("gp-", "so-")) else "#pad "
+        self.click(f"{where}[data-testid={name}]")
+
+    def click(self, selector):
+        self.browser.execute_script("arguments[0].click()", self.one(selector))
+
+    def brush(self, label):
+        self.click(f'#pad [data-label="{label}"]')
+
+    @property
+    def strokes(self):
+        return json.loads(
+            self.browser.execute_script(
+                "return JSON.stringify(document.querySelector('#pad .pad').scribblePad.strokes)"
+            )
+        )
+
+    def say(self, name):
+        message = self.one(f"#pad [data-testid={name}]")
+        return message.text if message.is_displayed() else ""
+
+    def at(self, x, y):
+        """A place on the canvas, given as parts of it, in pixels of the window."""
+        canvas = self.one("#pad canvas")
+        self.browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", canvas)
+        left, top, width, height = self.browser.execute_script(
+            "const b = arguments[0].getBoundingClientRect(); return [b.left, b.top, b.width, b.height]", canvas
+        )
+        return int(left + x * width), int(top + y * height)
+
+    def draw(self, *points, kind=interaction.POINTER_MOUSE):
+        self.drag([points], kind)
+
+    def drag(self, paths, kind=interaction.POINTER_TOUCH):
+        """Pointers along paths given as parts of the canvas, all at once."""
+        actions = ActionBuilder(self.browser, mouse=PointerInput(kind, f"{kind} 0"))
+        for number in range(1, len(paths)):
+            actions.add_pointer_input(kind, f"{kind} {number}")
+        for pointer, path in zip(actions.pointer_inputs, paths):
+            x, y = self.at(*path[0])
+            pointer.create_pointer_move(duration=0, x=x, y=y)
+            pointer.create_pointer_down(button=0)
+            for point in path[1:]:
+                x, y = self.at(*point)
+                pointer.create_pointer_move(duration=20, x=x, y=y)
+            pointer.create_pointer_up(button=0)
+        actions.perform()
+
+    def keys(self, key, *held):
+        chain = ActionChains(self.browser)
+        for modifier in held:
+            chain.key_down(modifier)
+        chain.send_keys(key)
+        for modifier in held:
+            chain.key_up(modifier)
+        chain.perform()
+
+    def load(self, path):
+        self.one("#pad [data-testid=file]").send_keys(str(path))
+
+    def saved(self, name):
+        """The bytes of the file that a save button offered."""
+        caught = self.wait(lambda: dict(self.browser.execute_script("return window.caught")).get(name), 20)
+        return base64.b64decode(caught)
+
+
+STROKES = {"strokes": [
+    {"label": 1, "size": 0.05, "points": [[0.45, 0.5], [0.6, 0.5]]}, {"label": 2, "size": 0.05, "points": [[0.05, 0.05], [0.9, 0.05]]},
+]}  # fmt: skip
+
+
+def ask(files, lesson, show, strokes=STROKES, file="cup.png", **params):
+    return taught(Workshop(Engine("cpu")), lesson, lambda photo: params, show, str(files / file), strokes, None)
+
+
+def test_what_the_page_is_told_of_a_patch(files):
+    shown = json.loads(json.dumps(ask(files, graph_patch, patch_value, working_size=120, size=6)))
+    assert shown["state"] == "result" and shown["photo"] == [240, 160] and shown["working"] == [120, 80]
+    capacities, flow = np.array(shown["capacities"]), np.zeros(len(shown["ends"]), int)
+    for sent, *walk in shown["steps"]:
+        for signed in walk:
+            flow[abs(signed) - 1] += sent if signed > 0 else -sent
+    assert (abs(flow) <= capacities).all() and (flow[: 2 * 36] >= 0).all()
+    assert flow[:36].sum() == sum(step[0] for step in shown["steps"]) == capacities[shown["cut"]].sum()
+    assert len(shown["colours"]) == len(shown["seeds"]) == len(shown["whole"]) == len(shown["inside"]) == 36
+
+
+def test_what_the_page_is_told_of_the_family(files):
+    show = lambda photo, found: strip_value(photo, found, 40.0)  # noqa: E731
+    shown = json.loads(json.dumps(ask(files, solutions, show, working_size=60, lambdas=(0.0, 10.0))))
+    assert shown["working"] == [60, 40] and [s["lambda"] for s in shown["solutions"]] == [0, 10]
+    assert all(s["picture"].startswith("data:image/jpeg;base64,") for s in shown["solutions"])
+
+
+def test_lessons_explain_what_is_missing(files):
+    def say(**wrong):
+        return ask(files, graph_patch, patch_value, **wrong)["message"]
+
+    assert "no scribbles" in say(strokes=None)
+    assert "background" in say(strokes={"strokes": STROKES["strokes"][:1]})
+    assert "Clear" in say(strokes={"strokes": 3})
+    assert "not a picture" in say(file="broken.json")
+    assert "size" in say(size=99)
+    assert "server's log" in say(nonsense=lambda: 0, working_size="x")
+    answer = taught(Workshop(Engine("cpu")), graph_patch, None, patch_value, None, STROKES, None)
+    assert "Choose a photo" in answer["message"]
+
+
+def test_questions_are_brought_into_range():
+    assert read_ask({"ask": {"x": 30, "y": 1e9, "size": 6, "side": 64}}, (50, 61), 700) == {
+        "centre": (0.5, 0.99), "size": 6, "working_size": 64,
+    }  # fmt: skip
+    for nothing in (None, {}, {"ask": {"x": "1", "y": float("nan"), "side": 0}}, {"ask": {"x": 3}}):
+        assert read_ask(nothing, (50, 61), 700) == {"centre": None, "size": 8, "working_size": 700}
+    assert read_ask({"ask": {"size": 1e6, "side": 1e9}}, (50, 61), 700) == {
+        "centre": None,
+        "size": 12,
+        "working_size": 4096,
+    }
+
+
+def test_live_cuts_have_no_pictures_and_the_same_labels(files):
+    photo, engine = np.asarray(Image.open(files / "cup.png")), Engine("cpu")
+    full, live = (e.run("graphcut", photo, scribbles=rasterize(STROKES, SIZE)) for e in (engine, LiveEngine(engine)))
+    assert full.pictures and not live.pictures
+    np.testing.assert_array_equal(full.labels, live.labels)
+
+
+def test_labels_drawn():
+    loaded = {"width": 2, "height": 2, "runs": [0, 1, 4, 2, 2, 1]}
+    assert labels_drawn({"strokes": [*STROKES["strokes"], loaded, {"label": 0, "size": 1, "points": []}]}, 8) == {
+        1,
+        2,
+        4,
+    }
+    assert labels_drawn({"strokes": [loaded]}, 2) == {2} and labels_drawn(None, 2) == labels_drawn({}, 2) == set()
+
+
+def test_strokes_can_be_undone_and_redone(tab):
+    tab.draw((0.4, 0.5), (0.6, 0.5))
+    tab.brush(2)
+    tab.draw((0.1, 0.1), (0.3, 0.1))
+    tab.draw((0.2, 0.9), (0.3, 0.9))
+    drawn = tab.strokes
+    assert [stroke["label"] for stroke in drawn] == [1, 2, 2]
+    assert drawn[0]["points"][0] == pytest.approx([0.4, 0.5], abs=0.01)
+    assert drawn[0]["points"][-1] == pytest.approx([0.6, 0.5], abs=0.01)
+    for key, held, count in (
+        ("z", [Keys.CONTROL], 2), ("z", [Keys.CONTROL], 1), ("z", [Keys.CONTROL, Keys.SHIFT], 2), ("y", [Keys.CONTROL], 3),
+        ("y", [Keys.CONTROL], 3),
+    ):  # fmt: skip
+        tab.keys(key, *held)
+        assert len(tab.strokes) == count
+    tab.press("clear")
+    assert tab.strokes == []
+    tab.press("undo")
+    assert tab.strokes == drawn
+    tab.keys("e")
+    tab.draw((0.5, 0.4), (0.5, 0.6))
+    assert [stroke["label"] for stroke in tab.strokes] == [1, 2, 2, 0]
+    assert not tab.one("#pad [data-testid=redo]").is_enabled()  # a new stroke ends the other future
+    tab.browser.execute_script("Storage.prototype.setItem = () => { throw new Error('refused') }")
+    tab.draw((0.8, 0.4), (0.8, 0.6))
+    assert len(tab.strokes) == 5
+
+
+def test_a_result_stays_until_the_next_one_comes(tab):
+    state = lambda: tab.one("#viewer-graphcut .sv").get_attribute("data-state")  # noqa: E731
+    assert "press Cut" in tab.one("#viewer-graphcut").text  # the pad has spoken since, about its photo
+    tab.draw((0.4, 0.5), (0.6, 0.5))
+    tab.brush(2)
+    tab.draw((0.1, 0.1), (0.9, 0.1))
+    cut = "[...document.querySelectorAll('button')].find((b) => b.innerText.trim() === 'Cut').click()"
+    tab.browser.execute_script(cut)
+    tab.wait(lambda: state() == "result")
+    turn = tab.one("#viewer-graphcut .sv").get_attribute("data-turn")
+    tab.draw((0.1, 0.9), (0.9, 0.9))
+    time.sleep(1)
+    assert state() == "result" and tab.one("#viewer-graphcut .sv").get_attribute("data-turn") == turn
+    tab.browser.execute_script(cut)
+    tab.wait(lambda: tab.one("#viewer-graphcut .sv").get_attribute("data-turn") != turn and state() == "result")
+
+
+def test_zoom_pan_and_fingers(tab):
+    tab.press("zoom-in")
+    zoomed = "return document.querySelector('#pad .pad').scribblePad.view.zoom"
+    assert tab.browser.execute_script(zoomed) == 1.5
+    tab.draw((0.5, 0.5), (0.8, 0.5))
+    line = tab.strokes[-1]["points"]
+    assert line[0] == pytest.approx([0.5, 0.5], abs=0.01) and line[-1] == pytest.approx([0.7, 0.5], abs=0.01)
+    tab.press("hand")
+    tab.draw((0.5, 0.5), (0.65, 0.5))  # moves the photo to the right by a tenth of its width
+    assert len(tab.strokes) == 1
+    tab.press("hand")
+    tab.draw((0.5, 0.5), (0.5, 0.8))
+    assert tab.strokes[-1]["points"][0] == pytest.approx([0.4, 0.5], abs=0.01)
+    tab.press("zoom-reset")
+    tab.draw((0.2, 0.2), (0.4, 0.4), kind=interaction.POINTER_TOUCH)
+    assert len(tab.strokes) == 3 and tab.strokes[-1]["points"][-1] == pytest.approx([0.4, 0.4], abs=0.01)
+    tab.draw((0.2, 0.6), (0.4, 0.6), kind=interaction.POINTER_PEN)
+    assert len(tab.strokes) == 4
+    tab.drag([[(0.45, 0.5), (0.3, 0.5)], [(0.55, 0.5), (0.7, 0.5)]])  # two fingers zoom and draw nothing
+    assert tab.browser.execute_script(zoomed) > 2 and len(tab.strokes) == 4
+
+
+def test_scribbles_are_saved_loaded_and_outlive_a_reload(tab, files, address, tmp_path):
+    tab.browser.execute_script(CATCH_DOWNLOADS)
+    tab.draw((0.4, 0.5), (0.6, 0.55))
+    tab.brush(2)
+    tab.draw((0.1, 0.1), (0.5, 0.1))
+    drawn = tab.strokes
+    tab.press("save-strokes")
+    tab.press("save-png")
+    (tmp_path / "strokes.json").write_bytes(tab.saved("scribbles.json"))
+    picture = Image.open(io.BytesIO(tab.saved("scribbles.png")))
+    assert picture.mode == "P" and picture.size == SIZE[::-1]
+    np.testing.assert_array_equal(np.asarray(picture), rasterize({"strokes": drawn}, SIZE))
+    for name, words in (
+        ("broken.json", "not valid JSON"),
+        ("list.json", "damaged"),
+        ("cup.png", "colours"),
+        ("small.png", "240 x 50"),
+    ):
+        tab.load(files / name)
+        tab.wait(lambda words=words: words in tab.say("error"))
+        assert tab.strokes == drawn
+    tab.load(files / "seeds.png")
+    tab.wait(lambda: "Loaded seeds.png" in tab.say("note"))
+    assert not tab.say("error")
+    np.testing.assert_array_equal(
+        rasterize({"strokes": tab.strokes}, SIZE), np.asarray(Image.open(files / "seeds.png"))
+    )
+    tab.press("undo")
+    assert tab.strokes == drawn
+    tab.press("clear")
+    tab.load(tmp_path / "strokes.json")
+    tab.wait(lambda: tab.strokes == drawn)
+
+    tab.browser.get(address)
+    tab.open(files / "cup.png")
+    assert tab.strokes == drawn and "back" in tab.say("note")
+    tab.browser.get(address)
+    tab.open(files / "other.png")
+    assert tab.strokes == []
+
+
+def test_the_lessons(tab):
+    for lesson in ("graph-lesson", "solutions-lesson"):
+        tab.click(f"#{lesson} button")
+    tab.press("gp-show")
+    tab.wait(lambda: "no scribbles" in tab.one("[data-testid=gp-error]").text)
+    tab.draw((0.45, 0.5), (0.6, 0.5))
+    tab.brush(2)
+    tab.draw((0.05, 0.05), (0.9, 0.05))
+    tab.press("gp-show")
+    graph = tab.wait(lambda: tab.browser.find_element(By.CSS_SELECTOR, ".gp[data-state=result]"))
+    patch = lambda name: tab.browser.execute_script(f"return arguments[0].graphLesson.patch.{name}", graph)  # noqa: E731
+    assert len(graph.find_elements(By.CSS_SELECTOR, "[data-node]")) == 64
+    assert len(graph.find_elements(By.CSS_SELECTOR, ".gp-edge")) == 128 + 2 * 56 + 2 * 49
+    assert not tab.one("[data-testid=gp-error]").is_displayed()
+    tab.press("gp-next")
+    assert "Path 1" in tab.one("[data-testid=gp-caption]").text
+    assert len(graph.find_elements(By.CSS_SELECTOR, ".gp-over")) == 2
+    graph.send_keys(Keys.END)
+    caption = tab.one("[data-testid=gp-caption]").text
+    assert (
+        "No path is left" in caption
+        and caption.split("Maximum flow ")[1].split()[0] == caption.split("cut ")[1].split(":")[0]
+    )
+    assert len(graph.find_elements(By.CSS_SELECTOR, ".gp-cut")) == len(patch("cut")) > 0
+    total = sum(step[0] for step in patch("steps"))
+    assert total == patch("total") == sum(np.array(patch("capacities"))[patch("cut")])
+    graph.send_keys(Keys.HOME)  # and back: no flow is left anywhere
+    assert not np.any(patch("flow"))
+    corner = patch("corner")
+    ActionChains(tab.browser).move_to_element_with_offset(
+        tab.one("[data-testid=gp-picker]"), -100, -40
+    ).click().perform()
+    tab.wait(lambda: patch("corner") != corner)
+    choose = "arguments[0].value = arguments[1]; arguments[0].dispatchEvent(new Event('change'))"
+    for name, value in (("size", 4), ("side", 64)):  # two questions at once: the answer to the second counts
+        tab.browser.execute_script(choose, tab.one(f"[data-testid=gp-{name}]"), value)
+    tab.wait(lambda: (patch("shape"), patch("working")) == ([4, 4], [64, 43]))
+    assert not tab.one("[data-testid=gp-busy]").is_displayed()
+
+    tab.press("so-show")
+    tab.wait(lambda: tab.browser.find_element(By.CSS_SELECTOR, ".so[data-state=result]"))
+    assert len(tab.browser.find_elements(By.CSS_SELECTOR, ".so-frame img")) == 12
+    tab.click(".so-frame")
+    assert "λ = 0" in tab.one("[data-testid=so-caption]").text
+    tab.click("#examples button.thumbnail-item")  # another photo: both lessons are empty again
+    tab.wait(lambda: not graph.find_element(By.CSS_SELECTOR, "[data-testid=gp-body]").is_displayed())
+    tab.wait(lambda: not tab.one("[data-testid=so-body]").is_displayed())
+    severe = [entry["message"] for entry in tab.browser.get_log("browser") if entry["level"] == "SEVERE"]
+    assert [message for message in severe if "favicon" not in message and "manifest" not in message] == []
+
+
+@pytest.mark.skipif("expansion" not in methods(), reason="there is no method with more than two brushes")
+def test_brushes_follow_the_method_and_strokes_stay(tab):
+    names = lambda: [b.text for b in tab.browser.find_elements(By.CSS_SELECTOR, "#pad [data-testid=brushes] button")]  # noqa: E731
+    assert names() == ["Object", "Background", "Eraser"]
+    tab.click('input[type=radio][value="expansion"]')
+    tab.wait(lambda: len(names()) == 9)
+    for label, place in ((1, 0.2), (2, 0.5), (5, 0.8)):
+        tab.keys(str(label))
+        tab.brush(label)
+        tab.draw((place, 0.4), (place, 0.6))
+    assert [stroke["label"] for stroke in tab.strokes] == [1, 2, 5] and not tab.say("ignored")
+    tab.click('input[type=radio][value="graphcut"]')
+    tab.wait(lambda: len(names()) == 3)
+    assert len(tab.strokes) == 3 and "left out" in tab.say("ignored")
