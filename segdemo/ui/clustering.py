@@ -7,6 +7,7 @@ import gradio as gr
 from ..method import methods
 from .cards import ENGINE, Shared, card, run_buttons, run_cards
 from .controls import controls_for
+from .lessons.clustering import clustering_lessons
 from .photo import PhotoPanel
 from .workshop import Workshop
 
@@ -39,6 +40,7 @@ def clustering_tab(workshop: Workshop, panel: PhotoPanel, shared: Shared) -> dic
             with cards[-1].column, gr.Accordion(f"{m.title}: parameters", open=False):
                 gr.Markdown(m.summary)
                 controls[m.name] = controls_for(m.params)
+    clustering_lessons(workshop, panel)
     names = [(c, list(controls[c.method])) for c in cards]
     flat = [component for c in cards for component in controls[c.method].values()]
 

@@ -1,0 +1,107 @@
+// Recursive two-way cuts as a tree that a limit prunes, and the segments that its leaves make.
+
+const LEAF = 76, LEVEL = 104, WIDEST = 20;
+
+class CutTree {
+  constructor(lesson) {
+    this.lesson = lesson;
+    this.board = new Board(lesson.part("tree-picture"), (context, size) => this.root && this.paint(context, size));
+    this.slider = lesson.part("limit");
+    this.slider.addEventListener("input", () => this.prune(Number(this.slider.value)));
+  }
+
+  // The slider ends where the tree would grow too wide to read; it begins with some parts to see.
+  load({ tree, image, nodes }) {
+    this.root = tree;
+    this.pixels = nodes.values.length;
+    const limits = Array.from({ length: 50 }, (_, k) => (k + 1) / 100).filter((limit) => this.leavesOf(tree, limit).length <= WIDEST);
+    this.slider.max = limits.at(-1) || 0.01;
+    this.board.shape(image.naturalWidth, image.naturalHeight);
+    this.prune(limits.find((limit) => this.leavesOf(tree, limit).length >= 5) || Number(this.slider.max));
+  }
+
+  isCut(part, limit) { return part.parts.length > 0 && part.ncut <= limit; }
+  leavesOf(part, limit) { return this.isCut(part, limit) ? part.parts.flatMap((half) => this.leavesOf(half, limit)) : [part]; }
+  nodesOf(part) { return part.parts.length ? part.parts.flatMap((half) => this.nodesOf(half)) : part.nodes; }
+
+  prune(limit) {
+    this.limit = limit;
+    this.slider.value = limit;
+    this.lesson.say("limit-value", limit.toFixed(2));
+    this.leaves = this.leavesOf(this.root, limit);
+    this.chosen = null;
+    this.leafOfNode = [];
+    this.leaves.forEach((leaf, k) => this.nodesOf(leaf).forEach((node) => { this.leafOfNode[node] = k; }));
+    this.draw();
+    this.say();
+    this.board.refresh();
+  }
+
+  say() {
+    const { chosen, lesson, leaves } = this;
+    if (!chosen) {
+      lesson.say("tree-caption", html("b", {}, `${plural(leaves.length, "segment")} at the limit ${this.limit.toFixed(2)}.`), " Choose a node of the tree to see its part alone.");
+      return;
+    }
+    const best = chosen.ncut === null ? "too few superpixels to cut again." : this.isCut(chosen, this.limit) ? `its best cut has Ncut ${precise(chosen.ncut)} and was made.`
+      : `its best cut has Ncut ${precise(chosen.ncut)}${chosen.ncut > this.limit ? ", above the limit" : ", but lies too deep"}: it stays whole.`;
+    lesson.say("tree-caption", html("b", {}, `${plural(this.nodesOf(chosen).length, "superpixel")}, ${percent(chosen.pixels / this.pixels)} of the photo:`), ` ${best}`);
+  }
+
+  hue(k) { const { hues } = this.lesson.result; return hues[k % hues.length]; }
+
+  draw() {
+    const nodes = [], lines = [];
+    let next = 0, deepest = 0;
+    const place = (part, depth) => {
+      deepest = Math.max(deepest, depth);
+      const y = 44 + depth * LEVEL;
+      let x;
+      if (this.isCut(part, this.limit)) {
+        const places = part.parts.map((half) => place(half, depth + 1));
+        x = places.reduce((sum, [at]) => sum + at, 0) / places.length;
+        for (const [at, down] of places) lines.push(svg("path", { d: `M${x} ${y}C${x} ${y + 58} ${at} ${down - 58} ${at} ${down}` }));
+        nodes.push(this.makeNode(part, x, y, null));
+      } else {
+        nodes.push(this.makeNode(part, (x = LEAF * (next + 0.5)), y, this.hue(next)));
+        next += 1;
+      }
+      return [x, y];
+    };
+    place(this.root, 0);
+    const canvas = this.lesson.part("tree"), width = Math.max(LEAF * next, 160), height = 88 + deepest * LEVEL;
+    canvas.setAttribute("viewBox", `0 0 ${width} ${height}`);
+    Object.assign(canvas.style, { width: `${width}px`, height: `${height}px` });
+    canvas.replaceChildren(...lines, ...nodes);
+  }
+
+  // As large as its part of the photo; leaves in the colour of their segment, with the Ncut that their best cut would have.
+  makeNode(part, x, y, hue) {
+    const r = 9 + 21 * Math.sqrt(part.pixels / this.pixels), isStop = hue && part.ncut !== null;
+    const text = part.ncut === null ? "few" : part.ncut < 0.001 ? "< 0.001" : part.ncut.toFixed(3);
+    const group = svg("g", { tabindex: 0, role: "button", "aria-label": `${percent(part.pixels / this.pixels)} of the photo, Ncut ${text}` },
+      svg("circle", { cx: x, cy: y, r, fill: hue || "var(--ground)" }), svg("text", { x, y: y + r + 15, class: `cl-ncut${isStop ? " cl-stop" : ""}` }, text));
+    if (!hue && r >= 19) group.append(svg("text", { x, y: y + 5, class: "cl-share" }, percent(part.pixels / this.pixels)));
+    const choose = () => {
+      this.chosen = this.chosen === part ? null : part;
+      for (const other of this.lesson.part("tree").querySelectorAll("g")) other.classList.toggle("cl-chosen", other === group && this.chosen === part);
+      this.say();
+      this.board.refresh();
+    };
+    group.addEventListener("click", choose);
+    group.addEventListener("keydown", (event) => {
+      if (event.key !== "Enter" && event.key !== " ") return;
+      event.preventDefault();
+      choose();
+    });
+    return group;
+  }
+
+  paint(context, size) {
+    const inside = this.chosen && new Set(this.nodesOf(this.chosen)), leaf = (node) => this.leafOfNode[node];
+    const pixels = this.leaves.map((_, k) => pixelOf(this.hue(k), 165)), dark = pixelOf("#000000", 190);
+    this.lesson.paintNodes(context, size, (node) => (inside ? (inside.has(node) ? 0 : dark) : pixels[leaf(node)]), { filter: inside ? "none" : "grayscale(.6)", lines: null });
+    const { nodes } = this.lesson.result;
+    drawLayer(context, boundaryLayer({ ...nodes, values: nodes.values.map(leaf) }, pixelOf("#ffffff", inside ? 110 : 255)), size);
+  }
+}

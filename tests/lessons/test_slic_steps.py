@@ -1,0 +1,78 @@
+"""SLIC round by round: the very rounds of the method, with centres that explain them."""
+
+import numpy as np
+import pytest
+from skimage import data, measure
+
+from segdemo import Engine
+from segdemo.clustering.features import lab_colours
+from segdemo.clustering.slic import SlicParams, slic
+from segdemo.errors import Cancelled, ParameterError
+from segdemo.image import fit
+from segdemo.lessons.slic_steps import slic_steps
+from segdemo.method import Run
+
+PHOTO = fit(data.astronaut(), 96)
+
+
+@pytest.fixture(scope="module")
+def steps():
+    return slic_steps(PHOTO, Run(), superpixels=40, compactness=12.0)
+
+
+def test_the_rounds_are_the_methods(steps):
+    run = Run()
+    result = slic(PHOTO, SlicParams(superpixels=40, compactness=12.0), run)
+    np.testing.assert_array_equal(steps.superpixels, result.labels)
+    assert [r.objective for r in steps.rounds] == pytest.approx(run.energy[:-1])
+    assert steps.rounds[-1].movement == pytest.approx(
+        result.facts["movement of the centres in the last iteration, in pixels"], abs=5e-4
+    )
+
+
+def test_centres_explain_every_round(steps):
+    """Each pixel's D² to its centre is the least among the centres whose window it lies in."""
+    lab, spacing = lab_colours(PHOTO).astype(np.float64), steps.spacing
+    place = np.indices(steps.cells.shape).transpose(1, 2, 0)
+    labels = steps.cells
+    colours = np.stack([lab[tuple(seed.astype(int))] for seed in steps.seeds])
+    for number, step in enumerate(steps.rounds):
+        np.testing.assert_allclose(step.searched, steps.seeds if number == 0 else steps.rounds[number - 1].centres)
+        offset = place[:, :, None] - step.searched
+        squared = ((lab[:, :, None] - colours) ** 2).sum(3) + (12.0 / spacing) ** 2 * (offset**2).sum(3)
+        admitted = (np.abs(offset) <= spacing).all(3)
+        np.put_along_axis(admitted, labels[..., None].astype(int), True, axis=2)  # every pixel knows its last centre
+        least = np.where(admitted, squared, np.inf).min(2)
+        chosen = np.take_along_axis(squared, step.labels[..., None].astype(int), 2)[..., 0]
+        np.testing.assert_allclose(chosen, least, rtol=1e-4, atol=1e-3)
+        assert step.objective == pytest.approx(least.mean(), rel=1e-4)
+        labels = step.labels
+        colours = np.stack(
+            [lab[labels == k].mean(0) if (labels == k).any() else colours[k] for k in range(len(colours))]
+        )
+        inside = [place[labels == k].mean(0) for k in range(len(colours)) if (labels == k).any()]
+        np.testing.assert_allclose(step.centres[np.unique(labels)], inside)
+
+
+def test_superpixels_are_in_one_piece_each(steps):
+    for k in range(steps.superpixels.max() + 1):
+        assert measure.label(steps.superpixels == k, connectivity=1).max() == 1
+
+
+def test_compactness_makes_superpixels_rounder():
+    def edges(labels):
+        return (labels[:, 1:] != labels[:, :-1]).sum() + (labels[1:] != labels[:-1]).sum()
+
+    loose, tight = (slic_steps(PHOTO, Run(), superpixels=40, compactness=m) for m in (1.0, 60.0))
+    assert edges(tight.rounds[-1].labels) < 0.6 * edges(loose.rounds[-1].labels)
+
+
+def test_engine_mistakes_and_tiny_photos():
+    engine = Engine("cpu")
+    assert engine.teach(slic_steps, data.astronaut(), working_size=64, superpixels=20).image.shape == (64, 64, 3)
+    with pytest.raises(ParameterError, match="compactness"):
+        engine.teach(slic_steps, PHOTO, compactness=-1)
+    with pytest.raises(Cancelled):
+        engine.teach(slic_steps, PHOTO, is_cancelled=lambda: True)
+    tiny = slic_steps(PHOTO[:1, :3], Run(), superpixels=4)
+    assert tiny.superpixels.shape == (1, 3)
