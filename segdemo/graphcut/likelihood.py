@@ -33,6 +33,20 @@ def lab_colours(image: np.ndarray) -> np.ndarray:
     return cv2.cvtColor(image.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
 
 
+MIDDLE = np.array([50.0, 0.0, 0.0])  # of Lab; powers of what lies around it stay small
+PAIRS = ((0, 0), (0, 1), (0, 2), (1, 1), (1, 2), (2, 2))
+
+
+def monomials(colours: np.ndarray) -> np.ndarray:
+    """1, the three coordinates around ``MIDDLE``, and their six products, (n, 10), of (n, 3) colours; same type."""
+    around = colours - MIDDLE.astype(colours.dtype)
+    powers = np.empty((len(colours), 10), colours.dtype)
+    powers[:, 0], powers[:, 1:4] = 1, around
+    for column, (i, j) in enumerate(PAIRS, 4):
+        np.multiply(around[:, i], around[:, j], out=powers[:, column])
+    return powers
+
+
 class Mixture:
     """A mixture of K Gaussians with full covariances.
 
@@ -56,14 +70,20 @@ class Mixture:
             self.covariances[k] = (scatter + prior) / (owned[k] + PRIOR_PIXELS) + NOISE**2 * np.eye(3)
 
     def log_components(self, colours: np.ndarray) -> np.ndarray:
-        """ln(weight x density) of each component at (n, 3) colours, (n, K) float32."""
-        logs = np.empty((len(colours), len(self.weights)), np.float32)
-        for k, (weight, mean, covariance) in enumerate(zip(self.weights, self.means, self.covariances)):
-            whiten = np.linalg.inv(np.linalg.cholesky(covariance))  # W with W covariance W^T = 1
-            white = colours @ whiten.T.astype(colours.dtype) - (whiten @ mean).astype(colours.dtype)
-            constant = np.log(weight) + np.log(np.diag(whiten)).sum() - 1.5 * np.log(2 * np.pi)
-            logs[:, k] = constant - 0.5 * np.einsum("ni,ni->n", white, white)
-        return logs
+        """ln(weight x density) of each component at (n, 3) colours, (n, K) float32.
+
+        A Gaussian's logarithm is a polynomial of second degree, so all components are one matrix product.
+        """
+        return (monomials(colours) @ self._coefficients().astype(colours.dtype)).astype(np.float32, copy=False)
+
+    def _coefficients(self) -> np.ndarray:
+        """(10, K): of each component's ln(weight x density) in the order of ``monomials``."""
+        precisions = np.linalg.inv(self.covariances)  # (K, 3, 3)
+        means = self.means - MIDDLE
+        pull = np.einsum("kij,kj->ki", precisions, means)
+        constants = np.log(self.weights) + 0.5 * np.linalg.slogdet(precisions)[1] - 1.5 * np.log(2 * np.pi)
+        squares = precisions * (np.eye(3) - 2) / 2  # -1/2 on the diagonal, and off it both halves together: -1
+        return np.vstack([constants - 0.5 * (pull * means).sum(1), pull.T, *(squares[:, i, j] for i, j in PAIRS)])
 
     def log_density(self, colours: np.ndarray) -> np.ndarray:
         """ln density at (n, 3) colours, (n,) float32."""

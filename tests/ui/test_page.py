@@ -44,6 +44,7 @@ def page(browser, address):
     browser.get_log("browser"), browser.get_log("performance")
     browser.set_window_size(1400, 1000)
     browser.get(address)
+    browser.execute_script("localStorage.clear()")  # else scribbles come back for the same photo
     driver = Driver(browser)
     driver.wait(lambda: browser.find_elements(By.CSS_SELECTOR, "#examples button.thumbnail-item img"))
     return driver
