@@ -149,7 +149,8 @@ def discretize(eigenvectors: np.ndarray, start: int) -> list[RoundingStep]:
     entry of each row, and R for X, by a singular value decomposition. The error never rises.
     """
     norms = np.linalg.norm(eigenvectors, axis=1, keepdims=True)
-    rows = eigenvectors / np.where(norms > 0, norms, 1)  # X̃: each node on the unit sphere
+    # X̃: each node on the unit sphere, but rounding noise (of a group that no eigenvector speaks of) stays noise.
+    rows = eigenvectors / np.where(norms > 1e-8 * norms.max(), norms, np.inf)
     rotation, steps = first_rotation(rows, start), []
     for _ in range(ROUNDING_ITERATIONS):
         labels = (rows @ rotation).argmax(1)

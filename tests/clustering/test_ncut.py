@@ -190,3 +190,11 @@ def test_superpixels_are_computed_once_per_photo():
 def test_can_be_cancelled():
     with pytest.raises(Cancelled):
         ncut(two_tone(20, 20, 9), NcutParams(), Run(is_cancelled=lambda: True))
+
+
+def test_rounding_noise_splits_no_group():
+    """Three unconnected groups and K = 2: what no eigenvector speaks of is noise, and must not be blown up to a label."""
+    noise = 1e-20 * np.array([[1.0, -1.0], [-1.0, 1.0]])
+    eigenvectors = np.vstack([[[1.0, 0.0]] * 2, [[0.0, 1.0]] * 2, noise])
+    labels = discretize(eigenvectors, 0)[-1].labels
+    assert labels[0] == labels[1] != labels[2] == labels[3] and labels[4] == labels[5]

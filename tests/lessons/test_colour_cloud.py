@@ -8,6 +8,7 @@ from segdemo import Engine
 from segdemo.clustering.features import lab_colours
 from segdemo.clustering.kmeans import KMeansParams, kmeans
 from segdemo.errors import Cancelled, ParameterError
+from segdemo.lessons import colour_cloud as lessons
 from segdemo.lessons.colour_cloud import CLOUD_POINTS, bend, colour_cloud, elbow
 from segdemo.method import Run
 
@@ -119,6 +120,14 @@ def test_the_elbow_is_at_the_number_of_stripes():
         reference = KMeans(clusters, n_init=3, random_state=0).fit(pixels)
         assert found.objectives[clusters - 1] == pytest.approx(reference.inertia_, rel=1e-3)
     assert found.labels[4].max() == 4 and found.palettes[4].shape == (5, 3)
+
+
+def test_unlucky_seeds_do_not_raise_the_curve(monkeypatch):
+    """From K = 4 on all seeds lie in one corner of the cloud; one centre more than the best before still helps."""
+    lucky = lessons.seed_plus_plus
+    monkeypatch.setattr(lessons, "seed_plus_plus", lambda f, w, k, rng: lucky(f, w, k, rng) if k < 4 else f[:k])
+    objectives = elbow(photo(30, 45, noise=2), Run(), most=6).objectives
+    assert all(later < earlier for earlier, later in zip(objectives, objectives[1:]))
 
 
 def test_bend():

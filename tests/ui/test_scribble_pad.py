@@ -10,6 +10,7 @@ from PIL import Image
 
 from segdemo import methods
 from segdemo.errors import ScribbleError
+from segdemo.labels import BINARY
 from segdemo.method import get_method
 from segdemo.ui.scribble_pad import brushes_of, load_map, rasterize, read_map, save_map
 
@@ -88,6 +89,8 @@ def test_every_method_has_brushes_and_may_bring_its_own(monkeypatch):
     own = [("sky", (0, 16, 255)), ("sea", "#102030"), ("sand", (255, 255, 0))]
     monkeypatch.setattr(sys.modules[graphcut.function.__module__], "BRUSHES", own, raising=False)
     assert [brush["colour"] for brush in brushes_of(graphcut)] == ["#0010ff", "#102030", "#ffff00"]
+    monkeypatch.setattr(sys.modules[graphcut.function.__module__], "BRUSHES", BINARY, raising=False)
+    assert [brush["name"] for brush in brushes_of(graphcut)] == list(BINARY.names)
 
 
 def test_a_saved_png_holds_exactly_the_seeds():

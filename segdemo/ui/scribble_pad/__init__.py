@@ -5,8 +5,8 @@ in photo coordinates (0..1), label 0 erasing; it travels as some hundred bytes, 
 the photo. A label map that was loaded from a file is one stroke too: ``{"width", "height", "runs"}``.
 ``rasterize`` turns them into a seed map.
 
-The brushes come from the method: a method's file may offer ``BRUSHES``, a list of (name, colour) for the
-labels 1, 2, ...; without it a method has two, object and background. The strokes stay when the
+The brushes come from the method: a method's file may offer ``BRUSHES``, (name, colour) pairs or a ``LabelSet``
+for the labels 1, 2, ...; without it a method has two, object and background. The strokes stay when the
 method changes; labels that it does not know are drawn faintly and left out of the seeds, and the pad says so.
 """
 
@@ -24,6 +24,7 @@ import numpy as np
 
 from ...errors import SegdemoError
 from ...image import content_key, fit
+from ...labels import LabelSet
 from ...method import Method
 from ..viewer.payload import photo_url
 from .files import read_map, seed_png
@@ -58,7 +59,8 @@ def _head() -> str:
 def brushes_of(method: Method) -> list[dict[str, Any]]:
     """The brushes of a method, ``{"label", "name", "colour"}`` each, colour ``"#rrggbb"``; labels count from 1."""
     offered = getattr(sys.modules[method.function.__module__], "BRUSHES", BINARY_BRUSHES)
-    return [{"label": k, "name": name, "colour": _hex(colour)} for k, (name, colour) in enumerate(offered, 1)]
+    pairs = zip(offered.names, offered.palette) if isinstance(offered, LabelSet) else offered
+    return [{"label": k, "name": name, "colour": _hex(colour)} for k, (name, colour) in enumerate(pairs, 1)]
 
 
 def _hex(colour: str | Sequence[int]) -> str:

@@ -193,7 +193,7 @@ class Curve {
   // `notes`: title above, left and right below, mark (an index) with its text, shadow (further values, scaled by themselves),
   // fromZero, ticks (a dot on every index).
   load(values, notes = {}) {
-    Object.assign(this, { values, notes });
+    Object.assign(this, { values, notes, index: Math.min(this.index, values.length - 1) });
     this.redraw();
   }
 
@@ -261,8 +261,10 @@ class Board {
     if (point) this.listen();
   }
 
+  // As wide as there is room, but no taller than the style sheet's --tallest.
   shape(width, height) {
     this.canvas.style.aspectRatio = `${width} / ${height}`;
+    this.canvas.style.width = `min(100%, calc(var(--tallest) * ${(width / height).toFixed(4)}))`;
     this.refresh();
   }
 

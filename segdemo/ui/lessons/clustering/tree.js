@@ -55,15 +55,15 @@ class CutTree {
     let next = 0, deepest = 0;
     const place = (part, depth) => {
       deepest = Math.max(deepest, depth);
-      const y = 44 + depth * LEVEL;
+      const y = 44 + depth * LEVEL, mine = nodes.push(null) - 1;  // a part comes before its own parts
       let x;
       if (this.isCut(part, this.limit)) {
         const places = part.parts.map((half) => place(half, depth + 1));
         x = places.reduce((sum, [at]) => sum + at, 0) / places.length;
         for (const [at, down] of places) lines.push(svg("path", { d: `M${x} ${y}C${x} ${y + 58} ${at} ${down - 58} ${at} ${down}` }));
-        nodes.push(this.makeNode(part, x, y, null));
+        nodes[mine] = this.makeNode(part, x, y, null);
       } else {
-        nodes.push(this.makeNode(part, (x = LEAF * (next + 0.5)), y, this.hue(next)));
+        nodes[mine] = this.makeNode(part, (x = LEAF * (next + 0.5)), y, this.hue(next));
         next += 1;
       }
       return [x, y];

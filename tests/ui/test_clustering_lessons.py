@@ -1,0 +1,309 @@
+"""The clustering lessons on the page: what is sent is exact, mistakes are words, and every control acts."""
+
+import base64
+import json
+import time
+import zlib
+from types import SimpleNamespace
+
+import gradio as gr
+import numpy as np
+import pytest
+from PIL import Image
+from skimage import data
+
+from segdemo import Engine
+from segdemo.image import fit
+from segdemo.lessons.colour_cloud import colour_cloud, elbow
+from segdemo.lessons.slic_steps import slic_steps
+from segdemo.lessons.spectrum import spectrum
+from segdemo.method import Run
+from segdemo.ui.lessons.clustering import cloud, clustering_lessons, slic, toy
+from segdemo.ui.lessons.clustering import elbow as elbow_page
+from segdemo.ui.lessons.clustering import spectrum as spectrum_page
+from segdemo.ui.lessons.clustering.parts import asked, in_words, integer, number, pairs
+from segdemo.ui.workshop import Workshop
+
+PHOTO = fit(data.coffee(), 100)
+LEFT, RIGHT, END, ENTER, SPACE = "\ue012", "\ue014", "\ue010", "\ue007", " "
+
+
+def unpack(packed):
+    kind = {1: "u1", 2: "<u2", 4: "<u4"}[packed["bytes"]]
+    return np.frombuffer(zlib.decompress(base64.b64decode(packed["data"])), kind).reshape(packed["height"], -1)
+
+
+# --- what Python sends -----------------------------------------------------------------------
+
+
+def test_cloud_value_is_plain_and_exact():
+    found = colour_cloud(PHOTO, Run(), clusters=4)
+    value = json.loads(json.dumps(cloud.cloud_value(PHOTO, found), allow_nan=False))
+    assert len(value["steps"]) == len(found.steps) and value["steps"][-1]["number"] == found.steps[-1].number
+    np.testing.assert_array_equal(unpack(value["steps"][2]["labels"]), found.steps[2].labels)
+    np.testing.assert_allclose(value["positions"], found.positions, rtol=1e-3, atol=1e-3)
+    assert value["pixels"] == found.pixels.tolist() and value["photo"].startswith("data:image/jpeg")
+
+
+def test_spectrum_value_is_plain_and_exact():
+    found = spectrum(PHOTO, Run(), superpixels=60)
+    value = json.loads(json.dumps(spectrum_page.spectrum_value(PHOTO, found), allow_nan=False))
+    np.testing.assert_allclose(unpack(value["weights"]) / 255, found.affinity.toarray(), atol=0.51 / 255)
+    np.testing.assert_array_equal(unpack(value["nodes"]), found.superpixels)
+    assert value["segmented"]["5"]["labels"] == found.segmented[5].labels.tolist()
+    np.testing.assert_allclose(np.transpose(value["eigenvectors"]), found.eigenvectors, rtol=1e-5)
+
+    def leaves(part):
+        return [node for half in part["parts"] for node in leaves(half)] if part["parts"] else part["nodes"]
+
+    assert sorted(leaves(value["tree"])) == list(range(found.affinity.shape[0]))
+
+
+def test_slic_and_elbow_values_are_plain_and_exact():
+    steps = slic_steps(PHOTO, Run(), superpixels=300)
+    value = json.loads(json.dumps(slic.slic_value(PHOTO, steps), allow_nan=False))
+    assert len(value["frames"]) == len(steps.rounds) + 2 == len(value["objectives"]) + 2
+    np.testing.assert_array_equal(unpack(value["frames"][3]["labels"]), steps.rounds[2].labels)
+    np.testing.assert_array_equal(unpack(value["frames"][-1]["labels"]), steps.superpixels)
+    np.testing.assert_allclose(value["frames"][3]["centres"], steps.rounds[2].centres, atol=0.006)
+    found = elbow(PHOTO, Run(), most=4)
+    value = json.loads(json.dumps(elbow_page.elbow_value(PHOTO, found), allow_nan=False))
+    np.testing.assert_array_equal(unpack(value["solutions"][3]["labels"]), found.labels[3])
+
+
+def test_questions_are_read_with_care():
+    assert asked({"ask": {"turn": 3}}) == {"turn": 3} and asked(None) == asked({"ask": 7}) == asked([]) == {}
+    assert number({"a": float("nan")}, "a", 2.0) == number({"a": "9"}, "a", 2.0) == number({"a": True}, "a", 2.0) == 2.0
+    assert integer({"a": 4.7}, "a", 0) == 4
+    assert (
+        pairs({"p": [[1, 2], [1], "xy", [None, 1], [3, 4]]}, "p", 5) == [(1, 2), (3, 4)]
+        and pairs({"p": 1}, "p", 5) == []
+    )
+    assert cloud.read_ask({}) == {"clusters": 5, "colour_space": "Lab", "seed": 0, "places": []}
+    assert spectrum_page.read_ask({"radius": 3})["radius"] == 3 and slic.read_ask({})["superpixels"] == 100
+
+
+def test_points_are_clustered_as_asked():
+    value = toy.answer({"shape": "bars", "clusters": 0, "width": 0.06})
+    assert value["clusters"] == 3 and len(value["points"]) == len(value["kmeans"]) == len(value["spectral"]) == 270
+    drawn = [[0.1, 0.1], [0.12, 0.1], [0.9, 0.9], [0.88, 0.9]]
+    value = json.loads(json.dumps(toy.answer({"points": drawn, "clusters": 2, "width": 0.1}), allow_nan=False))
+    assert value["points"] == drawn and value["kmeans"] == value["spectral"] == [0, 0, 1, 1]
+
+
+def test_mistakes_and_defects_become_words():
+    few = in_words(lambda: toy.answer({"points": [[0.5, 0.5]], "clusters": 2}))
+    assert few["state"] == "error" and "draw more" in few["message"]
+    assert "server's log" in in_words(lambda: 1 / 0)["message"]
+
+
+# --- in the browser --------------------------------------------------------------------------
+
+
+class Page:
+    """The running page with the lessons."""
+
+    def __init__(self, browser, address):
+        self.browser = browser
+        browser.get_log("browser")
+        browser.get(address)
+        self.wait(lambda: browser.find_elements("css selector", "#toy-lesson button"))
+
+    def wait(self, condition, seconds=20):
+        end = time.monotonic() + seconds
+        while not condition():
+            assert time.monotonic() < end, (
+                f"the page did not come to the expected state: {self.browser.get_log('browser')}"
+            )
+            time.sleep(0.05)
+
+    def part(self, name):
+        return self.browser.find_element("css selector", f'[data-testid="{name}"]')
+
+    def ask(self, name, script):
+        """Value of ``script`` with ``l``, the lesson's object."""
+        return self.browser.execute_script(
+            f"const l = document.querySelector('[data-testid=\"{name}\"]').lesson; {script}"
+        )
+
+    def shows(self, name):
+        return int(self.part(name).get_attribute("data-shows") or 0)
+
+    def answered(self, name, act):
+        """Do ``act`` and wait for the answer that it asks for."""
+        before = self.shows(name)
+        act()
+        self.wait(lambda: self.shows(name) > before)
+
+    def open(self, name):
+        """Open the lesson's box and have it computed."""
+        self.browser.find_element("css selector", f"#{name}-lesson button").click()
+        self.wait(lambda: self.ask(name, "return Boolean(l) && l.root.offsetParent !== null;"))
+        self.answered(name, self.part(f"{name}-show").click)
+
+    def canvas(self, name, board):
+        """(h, w, 4) uint8 of a board, drawn to date."""
+        shape = self.ask(name, f"{board}.drawNow(); const c = {board}.canvas; return [c.height, c.width];")
+        code = (
+            f"const c = {board}.canvas, d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data;"
+            "let s = ''; for (let i = 0; i < d.length; i += 8192) s += String.fromCharCode(...d.subarray(i, i + 8192));"
+            "return btoa(s);"
+        )
+        return np.frombuffer(base64.b64decode(self.ask(name, code)), np.uint8).reshape(*shape, 4)
+
+    def click(self, part, x, y):
+        """Click at (x, y), parts of its width and height."""
+        element = self.part(part)
+        self.browser.execute_script("arguments[0].scrollIntoView({block: 'center'});", element)
+        size = element.size
+        actions = pytest.importorskip("selenium.webdriver").ActionChains(self.browser)
+        offset = round((x - 0.5) * size["width"]), round((y - 0.5) * size["height"])
+        actions.move_to_element_with_offset(element, *offset).click().perform()
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory):
+    file = tmp_path_factory.mktemp("photo") / "coffee.png"
+    Image.fromarray(fit(data.coffee(), 160)).save(file)
+    with gr.Blocks() as demo:
+        panel = SimpleNamespace(path=gr.Textbox(str(file), elem_id="path"))
+        gr.Button("no photo", elem_id="none").click(lambda: "", None, panel.path)
+        clustering_lessons(Workshop(Engine("cpu")), panel)
+    _, url, _ = demo.launch(prevent_thread_lock=True, quiet=True, inbrowser=False)
+    yield url
+    demo.close()
+
+
+@pytest.fixture
+def page(browser, address):
+    page = Page(browser, address)
+    yield page
+    assert [entry["message"] for entry in browser.get_log("browser") if entry["level"] == "SEVERE"] == []
+
+
+def test_kmeans_plays_turns_and_takes_centres_from_the_photo(page):
+    page.open("cloud")
+    last = page.ask("cloud", "return l.player.last;")
+    assert last > 3 and "Iteration 1 of" in page.part("cloud-caption").text
+    first = page.canvas("cloud", "l.picture")
+    page.part("cloud-player").find_element("css selector", "input").send_keys(END)
+    assert "local minimum" in page.part("cloud-caption").text
+    assert (page.canvas("cloud", "l.picture") != first).any()
+    # The view is a rotation: its axes stay orthonormal and right-handed, and the nearest point lies in front.
+    before = page.canvas("cloud", "l.view.board")
+    page.part("cloud-cloud").send_keys(LEFT * 3)
+    assert (page.canvas("cloud", "l.view.board") != before).any()
+    axes = page.ask(
+        "cloud",
+        "const v = l.view, o = v.project([0, 0, 0]); return [[1, 0, 0], [0, 1, 0], [0, 0, 1]]"
+        ".map((p) => v.project(p).map((c, k) => (c - o[k]) * [1 / v.scale, -1 / v.scale, 1][k]));",
+    )
+    np.testing.assert_allclose(np.array(axes) @ np.transpose(axes), np.eye(3), atol=1e-9)
+    assert np.linalg.det(axes) == pytest.approx(1)
+    for place in ((0.2, 0.3), (0.6, 0.2)):
+        page.click("cloud-photo", *place)
+    page.answered("cloud", page.part("cloud-from-places").click)
+    np.testing.assert_allclose(page.ask("cloud", "return l.places;"), [(0.2, 0.3), (0.6, 0.2)], atol=0.01)
+    assert page.part("cloud-clusters").get_attribute("value") == "2"
+    assert len(page.ask("cloud", "return l.result.steps[0].centres;")) == 2
+    page.answered("cloud", page.part("cloud-again").click)
+    assert page.part("cloud-seed").get_attribute("value") == "1"
+    page.browser.execute_script(
+        "arguments[0].click()", page.part("cloud-player").find_element("css selector", "[data-act=play]")
+    )
+    page.wait(lambda: page.ask("cloud", "return l.player.position;") >= 1)
+
+
+def test_spectrum_reads_affinities_blocks_and_cuts(page):
+    page.open("spectrum")
+    page.click("spectrum-affinity", 0.1, 0.9)
+    node = page.ask("spectrum", "return l.node;")
+    expected = page.ask(
+        "spectrum",
+        "const {width, height, values} = l.result.nodes; return values[Math.floor(0.9 * height) * width + Math.floor(0.1 * width)];",
+    )
+    assert node == expected and f"Superpixel {node + 1} " in page.part("spectrum-affinity-caption").text
+    ordered = page.canvas("spectrum", "l.boards.matrix")
+    page.part("spectrum-order").find_elements("css selector", "button")[1].click()
+    assert (page.canvas("spectrum", "l.boards.matrix") != ordered).any()
+    offer = page.part("spectrum-offer")
+    suggested = page.ask("spectrum", "return l.result.suggested;")
+    assert offer.text == f"Use K = {suggested}"
+    if offer.is_enabled():
+        offer.click()
+    assert f"K = {suggested}:" in page.part("spectrum-matrix-caption").text
+    least = page.part("spectrum-cut-caption").text
+    assert "no threshold has a smaller Ncut" in least
+    cut = page.canvas("spectrum", "l.boards.cut")
+    page.part("spectrum-threshold").send_keys(RIGHT * 9)
+    assert (
+        "the least is" in page.part("spectrum-cut-caption").text
+        and (page.canvas("spectrum", "l.boards.cut") != cut).any()
+    )
+    page.part("spectrum-least").click()
+    assert page.part("spectrum-cut-caption").text == least
+    leaves = page.ask("spectrum", "return l.tree.leaves.length;")
+    page.part("spectrum-limit").send_keys(END)
+    grown = page.ask("spectrum", "return l.tree.leaves.length;")
+    assert (
+        grown > leaves and page.ask("spectrum", "return l.part('tree').querySelectorAll('g').length;") == 2 * grown - 1
+    )
+    page.part("spectrum-tree").find_element("css selector", "g").send_keys(ENTER)
+    assert "100 %" in page.part("spectrum-tree-caption").text
+    page.answered("spectrum", lambda: page.part("spectrum-colour").send_keys(RIGHT))
+    assert page.part("spectrum-colour-value").text == "16"
+
+
+def test_points_are_drawn_and_clustered(page):
+    page.open("toy")
+    assert page.ask(
+        "toy", "return [l.result.kmeans, l.result.spectral].map((s) => s.slice(60).every((k) => k === s[60]));"
+    ) == [False, True]
+    page.part("toy-clear").click()
+    for x, y in ((0.2, 0.2), (0.25, 0.2), (0.6, 0.6)):
+        page.click("toy-kmeans", x, y)
+    page.wait(lambda: page.ask("toy", "return Boolean(l.result) && l.points.length === 3;"))
+    page.answered("toy", lambda: page.part("toy-spectral").send_keys(LEFT + ENTER))
+    points, labels = page.ask("toy", "return [l.points, l.result.spectral];")
+    np.testing.assert_allclose(points, [(0.2, 0.2), (0.25, 0.2), (0.6, 0.6), (0.48, 0.5)], atol=0.01)
+    assert labels[0] == labels[1] != labels[2] == labels[3]
+    page.part("toy-clusters").send_keys(RIGHT * 3)
+    page.wait(lambda: page.part("toy-error").is_displayed() and "draw more" in page.part("toy-error").text)
+
+
+def test_slic_steps_and_compactness(page):
+    page.open("slic")
+    assert "Seeds." in page.part("slic-caption").text
+    seeds = page.canvas("slic", "l.board")
+    slider = page.part("slic-player").find_element("css selector", "input")
+    slider.send_keys(RIGHT * 4)
+    assert "Round 4 of 10" in page.part("slic-caption").text and (page.canvas("slic", "l.board") != seeds).any()
+    page.click("slic-picture", 0.9, 0.9)
+    row, column = page.ask("slic", "return l.frame.searched[l.chosen];")
+    height, width = page.ask("slic", "return l.result.shape;")
+    assert row > 0.75 * height and column > 0.75 * width
+    before = page.canvas("slic", "l.board")
+    page.answered("slic", lambda: page.part("slic-compactness").send_keys(END))
+    assert "Round 4 of 10" in page.part("slic-caption").text and (page.canvas("slic", "l.board") != before).any()
+    slider.send_keys(END)
+    assert "Connectivity." in page.part("slic-caption").text
+
+
+def test_elbow_is_offered_to_kmeans(page):
+    page.open("elbow")
+    suggested = page.ask("elbow", "return l.result.suggested;")
+    assert page.part("elbow-use").text == f"Watch k-means with K = {suggested}"
+    page.part("elbow-strip").find_elements("css selector", "button")[6].click()
+    assert "K = 7:" in page.part("elbow-caption").text
+    page.part("elbow-use").click()
+    page.wait(lambda: page.shows("cloud") == 1)
+    assert len(page.ask("cloud", "return l.result.steps[0].centres;")) == 7
+
+
+def test_without_a_photo_the_lesson_says_so_and_keeps_what_it_shows(page):
+    page.open("slic")
+    page.browser.find_element("id", "none").click()
+    page.wait(lambda: page.part("slic-stale").is_displayed())
+    page.part("slic-show").click()
+    page.wait(lambda: "Choose a photo" in page.part("slic-error").text)
+    assert page.part("slic-picture").is_displayed()
