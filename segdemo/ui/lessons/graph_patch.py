@@ -8,8 +8,6 @@ null for a place of the lesson's own choice, side 0 for the working size), or wh
 from __future__ import annotations
 
 import math
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 import cv2
@@ -21,6 +19,7 @@ from ...graphcut.energy import SCALE
 from ...image import fit
 from ...lessons.graph_patch import LARGEST, SMALLEST, PatchLesson, graph_patch
 from ...segmentation import resize_nearest
+from ..assets import beside
 from ..cards import ENGINE
 from ..photo import PhotoPanel
 from ..scribble_pad import BINARY_BRUSHES
@@ -32,9 +31,7 @@ PICTURE_SIDE = 512
 """About how long the longer side of the picture to pick from is, in pixels."""
 
 
-@cache
-def _source(name: str) -> str:
-    return Path(__file__).with_name(name).read_text(encoding="utf-8")
+_source = beside(__file__)
 
 
 def graph_lesson(workshop: Workshop, panel: PhotoPanel, pad: gr.HTML, fields: dict[str, Component]) -> gr.HTML:

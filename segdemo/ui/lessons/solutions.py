@@ -6,8 +6,7 @@ A ``gr.HTML``. Its value is ``{"turn"}`` when it asks (event ``input``), or what
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache, partial
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 import cv2
@@ -18,6 +17,7 @@ from gradio.components import Component
 from ...image import fit
 from ...lessons.solutions import Solution, solutions
 from ...segmentation import resize_nearest
+from ..assets import beside
 from ..cards import ENGINE
 from ..photo import PhotoPanel
 from ..viewer.payload import photo_url
@@ -31,9 +31,7 @@ PICTURE_SIDE = 448
 """Long side, in pixels, of the pictures."""
 
 
-@cache
-def _source(name: str) -> str:
-    return Path(__file__).with_name(name).read_text(encoding="utf-8")
+_source = beside(__file__)
 
 
 def solutions_lesson(workshop: Workshop, panel: PhotoPanel, pad: gr.HTML, fields: dict[str, Component]) -> gr.HTML:

@@ -16,7 +16,6 @@ import json
 import sys
 from collections.abc import Sequence
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -26,6 +25,7 @@ from ...errors import SegdemoError
 from ...image import content_key, fit
 from ...labels import LabelSet
 from ...method import Method
+from ..assets import beside
 from ..viewer.payload import photo_url
 from .files import read_map, seed_png
 from .seeds import rasterize
@@ -45,9 +45,7 @@ BINARY_BRUSHES = (("Object", "#ffb000"), ("Background", "#2f7bff"))
 _SCRIPTS = ("history.js", "store.js", "files.js", "view.js", "pad.js")
 
 
-@cache
-def _source(name: str) -> str:
-    return Path(__file__).with_name(name).read_text(encoding="utf-8")
+_source = beside(__file__)
 
 
 @cache

@@ -14,11 +14,11 @@ from __future__ import annotations
 
 import json
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
+from ..assets import beside
 from .payload import empty_value, error_value, viewer_value
 
 __all__ = ["empty_value", "error_value", "viewer", "viewer_value"]
@@ -26,9 +26,7 @@ __all__ = ["empty_value", "error_value", "viewer", "viewer_value"]
 _SCRIPTS = ("pixels.js", "text.js", "stage.js", "legend.js", "replay.js", "viewer.js")
 
 
-@cache
-def _source(name: str) -> str:
-    return Path(__file__).with_name(name).read_text(encoding="utf-8")
+_source = beside(__file__)
 
 
 @cache

@@ -8,8 +8,6 @@ whose data travel in its script; its value is ``{"picked": name}`` after a press
 from __future__ import annotations
 
 import json
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -17,6 +15,7 @@ import gradio as gr
 from ...labels import VOC21
 from ...method import Method
 from ...networks import checkpoints
+from ..assets import beside
 
 COSTS = [
     {"key": "gigamultiplyadds", "title": "10⁹ multiply-adds at 512 x 512"},
@@ -31,9 +30,7 @@ SCORES = [
 CURVE_POINTS = 120
 
 
-@cache
-def _source(name: str) -> str:
-    return Path(__file__).with_name(name).read_text(encoding="utf-8")
+_source = beside(__file__)
 
 
 def zoo(networks: list[Method], **options: Any) -> gr.HTML:

@@ -6,7 +6,6 @@ import logging
 import math
 from collections.abc import Callable
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import cv2
@@ -15,13 +14,13 @@ import numpy as np
 
 from ....errors import Cancelled, SegdemoError
 from ....image import fit, load_image
+from ...assets import beside
 from ...cards import ENGINE
 from ...photo import PhotoPanel
 from ...viewer.payload import photo_url
 from ...workshop import Workshop
 
 log = logging.getLogger("segdemo")
-HERE = Path(__file__).parent
 SCRIPTS = (
     "../../viewer/pixels.js", "common.js", "cloud_view.js", "cloud.js", "spectrum.js", "tree.js", "toy.js", "slic.js",
     "elbow.js", "mount.js",
@@ -35,9 +34,7 @@ HUES = (
 """Colours of clusters, each to be told from the others and seen on a light and on a dark page."""
 
 
-@cache
-def _source(name: str) -> str:
-    return (HERE / name).read_text(encoding="utf-8")
+_source = beside(__file__)
 
 
 @cache
