@@ -154,6 +154,8 @@ window.segdemoZoo = {
       props.value = { picked: name, turn: ((props.value && props.value.turn) || 0) + 1 };
       trigger("select");
     });
-    watch("value", () => { if (props.value && props.value.shown) zoo.show(props.value.shown); });
+    const follow = () => { if (props.value && props.value.shown) zoo.show(props.value.shown); };
+    follow();  // a network may have run before the zoo was opened
+    watch("value", follow);
   },
 };
