@@ -203,9 +203,9 @@ def train(options: argparse.Namespace) -> None:
         trainer.continue_published()
     elif options.continue_from:
         trainer.continue_from(Path(options.continue_from))
-    network = trainer.run(options.minutes)
+    trainer.run(options.minutes)
     if options.publish:
-        publish(options.recipe, network, trainer, options)
+        publish(options.recipe, trainer.recalibrate(), trainer, options)
 
 
 if __name__ == "__main__":

@@ -192,7 +192,10 @@ class Trainer:
 
     def frozen(self) -> list[nn.Module]:
         """The trunk's first layers, which keep weights and statistics."""
-        trunk = getattr(self.network, "trunk", None)
+        return self.frozen_in(self.network)
+
+    def frozen_in(self, network: nn.Module) -> list[nn.Module]:
+        trunk = getattr(network, "trunk", None)
         if not isinstance(trunk, EfficientNetLite0) or not self.recipe.frozen_stages:
             return []
         return [trunk.stem, *trunk.stages[: self.recipe.frozen_stages]]
@@ -295,6 +298,27 @@ class Trainer:
             self.write_log(progress, float(np.mean(recent)))
         self.save()
         return self.average
+
+    @torch.no_grad()
+    def recalibrate(self, count: int = 32) -> nn.Module:
+        """Measure the averaged network's batch-norm statistics anew on ``count`` batches; returns it.
+
+        Averaged statistics are not the statistics of averaged weights (Izmailov et al., "Averaging Weights Leads to
+        Wider Optima", 2018, section 3.2), least of all after a short training. Frozen layers keep theirs.
+        """
+        frozen = {id(module) for part in self.frozen_in(self.average) for module in part.modules()}
+        norms = [m for m in self.average.modules() if isinstance(m, nn.BatchNorm2d) and id(m) not in frozen]
+        batches = Batches(
+            self.photos, self.recipe.batch, self.recipe.crop, self.recipe.scale, self.recipe.seed, self.iteration
+        )
+        for norm in norms:
+            norm.reset_running_stats()
+            norm.momentum = None  # the plain mean over all batches
+            norm.train()
+        for _, (images, _) in zip(range(count), batches, strict=False):
+            x = normalize(torch.from_numpy(images).to(self.device).permute(0, 3, 1, 2))
+            self.average(x.contiguous(memory_format=torch.channels_last))
+        return self.average.eval()
 
     def write_log(self, progress: float, loss: float) -> None:
         rate = self.iteration * self.recipe.batch / self.elapsed

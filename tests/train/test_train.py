@@ -12,6 +12,7 @@ from safetensors.torch import load_file
 from segdemo.labels import IGNORE
 from segdemo.networks import checkpoints
 from segdemo.networks.backbones import EfficientNetLite0
+from segdemo.networks.inference import normalize
 from segdemo.train.__main__ import adjusted, main, parse
 from segdemo.train.dataset import (
     Batches,
@@ -222,3 +223,21 @@ def test_a_deep_decoder_gets_a_loss_on_every_level(tmp_path, name, levels):
     for ours, theirs in zip(again.heads.parameters(), trainer.heads.parameters(), strict=True):
         torch.testing.assert_close(ours, theirs)
     assert not any("heads" in key for key in trainer.average.state_dict())
+
+
+def test_recalibrated_statistics_are_those_of_the_averaged_network(tmp_path):
+    trainer = Trainer(Recipe("deeplab-v3plus", 1, 2, 64, start="scratch", frozen_stages=2), PHOTOS, tmp_path)
+    kept = trainer.average.trunk.stem[1].running_mean.clone().fill_(3)
+    for norm in (trainer.average.trunk.stem[1], trainer.average.low[1]):
+        norm.running_mean.fill_(3)
+    network = trainer.recalibrate(count=3)
+    torch.testing.assert_close(network.trunk.stem[1].running_mean, kept)  # frozen
+    seen = []
+    network.low[0].register_forward_hook(lambda *values: seen.append(values[-1].mean((0, 2, 3))))
+    batches = Batches(PHOTOS, 2, 64, trainer.recipe.scale, trainer.recipe.seed, 0)
+    with torch.no_grad():
+        for number in range(3):
+            network(normalize(torch.from_numpy(batches.make(number)[0]).permute(0, 3, 1, 2)))
+    assert not network.training
+    # What comes before the layer is frozen, so that its statistics are those of the very same maps.
+    torch.testing.assert_close(network.low[1].running_mean, torch.stack(seen).mean(0), atol=1e-4, rtol=1e-3)
