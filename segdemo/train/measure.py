@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -41,7 +41,7 @@ def measure_here(name: str, device: str) -> dict:
     engine = Engine(device)
     network = engine.network(name)
     photo = np.random.default_rng(0).integers(0, 256, (SIZE, SIZE, 3), dtype=np.uint8)
-    before = memory_mb(engine.device)
+    before = current_mb(engine.device)
     settings = photo, SIZE, engine.device, engine.dtype(engine.device)
     predict(network, *settings)
     seconds = []
@@ -52,16 +52,31 @@ def measure_here(name: str, device: str) -> dict:
     return {
         "multiply_adds": multiply_adds(build_network(name), SIZE, SIZE),
         "seconds": round(float(np.median(seconds)), 4),
-        "memory_mb": round(max(0.0, memory_mb(engine.device) - before), 1),
+        "memory_mb": round(max(0.0, peak_mb(engine.device) - before), 1),
         "device": engine.describe_device(),
     }
 
 
-def memory_mb(device: torch.device) -> float:
-    """Peak memory so far, in megabytes: the GPU's where there is one, else the process's."""
+PROCESS = Path("/proc/self")
+
+
+def current_mb(device: torch.device) -> float:
+    """Memory in use, in megabytes, from where ``peak_mb`` starts anew: the GPU's where there is one, else the process's (Linux)."""
     if device.type == "cuda":
-        return torch.cuda.max_memory_allocated(device) / 2**20
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        torch.cuda.reset_peak_memory_stats(device)
+        return torch.cuda.memory_allocated(device) / 2**20
+    (PROCESS / "clear_refs").write_text("5")  # forget the peak
+    return _status("VmRSS")
+
+
+def peak_mb(device: torch.device) -> float:
+    """The most memory in use since ``current_mb``, in megabytes."""
+    return torch.cuda.max_memory_allocated(device) / 2**20 if device.type == "cuda" else _status("VmHWM")
+
+
+def _status(entry: str) -> float:
+    line = next(line for line in (PROCESS / "status").read_text().splitlines() if line.startswith(entry))
+    return int(line.split()[1]) / 1024
 
 
 if __name__ == "__main__":
