@@ -174,12 +174,15 @@ def segment_with(
         network = run.network(name)
     long_side = params.input_size or card["input_size"]
 
+    chosen = options
+
     def look(**options: Any) -> np.ndarray:
         run.step(0.2, "running the network")
         key = ("scores", name, long_side, *sorted(options.items()))
         # Networks on one trunk have one weights file: its features serve them all.
         settings = long_side, run.device, run.dtype, lambda key, build: run.cached((card["file"], *key), build)
-        return run.cached(key, lambda: predict(network, image, *settings, **options))
+        result = partial(predict, network, image, *settings, **options)
+        return run.cached(key, result) if options == chosen else result()  # what only explains is not kept
 
     with run.time("network"):
         scores = look(**options)
