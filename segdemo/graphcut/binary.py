@@ -39,7 +39,9 @@ REPLAY = (0, 1 / 27, 1 / 9, 1 / 3, 1)
 """The parts of lambda at which the replay shows the cut."""
 
 
-class GraphCutParams(Params):
+class EdgeParams(Params):
+    """What all cuts have: the smoothness term, and how hard the seeds are."""
+
     smoothness: float = Field(
         40.0, ge=0, le=1000, description="lambda: cost of cutting between two pixels of one colour, in nats"
     )
@@ -47,12 +49,23 @@ class GraphCutParams(Params):
         0.0, ge=0, le=200, description="colour difference that counts as an edge, in Lab units; 0 = the photo's own"
     )
     neighbours: Literal[4, 8] = Field(8, description="neighbours of a pixel: 4, or 8 with the diagonals")
-    likelihood: Literal["mixture", "histogram"] = Field("mixture", description="model of the scribbled colours")
     components: int = Field(5, ge=1, le=16, description="Gaussians per mixture")
-    colour_weight: float = Field(1.0, ge=0, le=10, description="how much the colour likelihoods count")
     nearness_weight: float = Field(
         2.5, ge=0, le=10, description="how much the nearer stroke is favoured; 0 = colour alone"
     )
+    seed_cost: float = Field(
+        0.0, ge=0, le=1000, description="what it costs to overrule a scribbled pixel, in nats; 0 = never overruled"
+    )
+
+
+class CutParams(EdgeParams):
+    """What cuts by the strokes' own colours have besides: the likelihoods."""
+
+    likelihood: Literal["mixture", "histogram"] = Field("mixture", description="model of the scribbled colours")
+    colour_weight: float = Field(1.0, ge=0, le=10, description="how much the colour likelihoods count")
+
+
+class GraphCutParams(CutParams):
     connected: bool = Field(
         False, description="keep only parts of the object that an object stroke touches; not part of the energy"
     )
@@ -73,7 +86,7 @@ def graphcut(image: np.ndarray, params: GraphCutParams, run: Run) -> Segmentatio
         contrasts, sigma = photo_contrasts(image, params.neighbours, run)
         sigma = params.sigma or sigma
         weights = pairwise_weights(contrasts, params.smoothness, sigma)
-        data = data_costs(costs, seeds, weights)
+        data = data_costs(costs, seeds, weights, params.seed_cost)
     with run.time("maximum flow"):
         labels, flow = solve(data, weights, run)
     removed = np.zeros(labels.shape, bool)
@@ -83,7 +96,8 @@ def graphcut(image: np.ndarray, params: GraphCutParams, run: Run) -> Segmentatio
         if removed.any():
             caption = "parts without an object stroke removed"
             run.frame(caption, labels=labels.copy(), energy=sum(evaluate(labels, data, weights)[:2]) / SCALE)
-    facts = energy_facts(labels, data, weights, flow) | {
+    facts = energy_facts(labels, data, weights) | {
+        "maximum flow": flow / SCALE,
         "pixels in parts removed": int(removed.sum()),
         "lambda": params.smoothness,
         "sigma (Lab units)": round(sigma, 3),
@@ -100,12 +114,15 @@ def binary_seeds(run: Run, size: tuple[int, int]) -> np.ndarray:
     return np.array([0, OBJECT + 1, BACKGROUND + 1], np.uint8)[scribbles]
 
 
-def log_scores(image: np.ndarray, seeds: np.ndarray, params: GraphCutParams, run: Run) -> np.ndarray:
-    """ln(likelihood x prior) of background and object, (2, h, w) float32, up to a constant per pixel."""
+def log_scores(image: np.ndarray, seeds: np.ndarray, params: CutParams, run: Run, labels: int = 2) -> np.ndarray:
+    """ln(likelihood x prior) of each label, (labels, h, w) float32, up to a constant per pixel.
+
+    ``seeds`` is (h, w) uint8, 0 = none, else 1 + the label.
+    """
     colours = run.cached("graphcut Lab", lambda: lab_colours(image))
-    scores = nearness_log_prior(seeds, 2, params.nearness_weight)
+    scores = nearness_log_prior(seeds, labels, params.nearness_weight)
     if params.colour_weight > 0:
-        logs = colour_log_likelihoods(colours, seeds, 2, params.likelihood, params.components, run.rng)
+        logs = colour_log_likelihoods(colours, seeds, labels, params.likelihood, params.components, run.rng)
         scores += params.colour_weight * logs
     return scores
 
@@ -164,16 +181,17 @@ def islands(labels: np.ndarray, strokes: np.ndarray, neighbours: int) -> np.ndar
     return (labels == OBJECT) & ~np.isin(parts, np.unique(parts[strokes]))
 
 
-def energy_facts(labels: np.ndarray, data: np.ndarray, weights: list[np.ndarray], flow: int) -> dict:
-    """The numbers of one cut; energy = flow unless parts were removed after it."""
-    data_energy, smooth_energy, cut_edges = evaluate(labels, data, weights)
+def energy_facts(
+    labels: np.ndarray, data: np.ndarray, weights: list[np.ndarray], penalties: np.ndarray | None = None
+) -> dict:
+    """The numbers of one labeling of the graph."""
+    data_energy, smooth_energy, cut_edges = evaluate(labels, data, weights, penalties)
     height, width = labels.shape
     edges = sum((height - dy) * (width - abs(dx)) for dy, dx in STEPS[: len(weights)])
     return {
         "energy": (data_energy + smooth_energy) / SCALE,
         "data energy": data_energy / SCALE,
         "smoothness energy": smooth_energy / SCALE,
-        "maximum flow": flow / SCALE,
         "cut edges": cut_edges,
         "nodes": labels.size,
         "edges": edges,

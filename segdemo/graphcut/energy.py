@@ -75,18 +75,20 @@ def neighbour_sums(weights: list[np.ndarray]) -> np.ndarray:
     return sums
 
 
-def data_costs(costs: np.ndarray, scribbles: np.ndarray, weights: list[np.ndarray]) -> np.ndarray:
-    """D_p in integers with the seeds as hard constraints, (labels, h, w) int64.
+def data_costs(
+    costs: np.ndarray, scribbles: np.ndarray, weights: list[np.ndarray], seed_cost: float = 0.0
+) -> np.ndarray:
+    """D_p in integers, the seeds included, (labels, h, w) int64.
 
     Args:
         costs: (labels, h, w) floats >= 0, nats.
         scribbles: (h, w) integers, 0 = none, k + 1 = a seed of label k.
-        weights: the pairwise weights, which a seed has to outweigh.
+        weights: the pairwise weights, which a hard seed has to outweigh.
+        seed_cost: nats that it costs to overrule one pixel of a seed; 0 = more than any cut, so that none is.
     """
     data = np.round(SCALE * costs.astype(np.float64)).astype(np.int64)
-    forbidden = 1 + int(neighbour_sums(weights).max())
     seeds = scribbles > 0
-    data[:, seeds] = forbidden
+    data[:, seeds] = round(SCALE * seed_cost) or 1 + int(neighbour_sums(weights).max())
     y, x = np.nonzero(seeds)
     data[scribbles[y, x].astype(np.intp) - 1, y, x] = 0
     return data
@@ -100,9 +102,21 @@ def cut_pairs(labels: np.ndarray, step: tuple[int, int]) -> np.ndarray:
     return cut
 
 
-def evaluate(labels: np.ndarray, data: np.ndarray, weights: list[np.ndarray]) -> tuple[int, int, int]:
-    """Data energy and smoothness energy of (h, w) labels 0..K-1, in integer units, and the number of cut edges."""
+def evaluate(
+    labels: np.ndarray, data: np.ndarray, weights: list[np.ndarray], penalties: np.ndarray | None = None
+) -> tuple[int, int, int]:
+    """Data energy and smoothness energy of (h, w) labels 0..K-1, in integer units, and the number of cut edges.
+
+    ``penalties`` is (K, K) int64, what a border between two labels costs, times V_pq; without it 1 for all (Potts).
+    """
     chosen = np.take_along_axis(data, labels[None].astype(np.intp), axis=0)
-    cuts = [cut_pairs(labels, step) for step in STEPS[: len(weights)]]
-    smooth = sum(int(weight[cut].sum()) for weight, cut in zip(weights, cuts))
-    return int(chosen.sum()), smooth, sum(int(cut.sum()) for cut in cuts)
+    smooth = edges = 0
+    for step, weight in zip(STEPS, weights):
+        cut = cut_pairs(labels, step)
+        costs = weight[cut]
+        if penalties is not None:
+            first, second = pair_slices(step)
+            costs = costs * penalties[labels[first], labels[second]][cut[first]]
+        smooth += int(costs.sum())
+        edges += int(cut.sum())
+    return int(chosen.sum()), smooth, edges

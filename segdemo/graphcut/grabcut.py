@@ -8,18 +8,17 @@ widening that keeps small Gaussians sound; a round that would not lower it ends 
 
 from __future__ import annotations
 
-from typing import Literal
-
 import numpy as np
 from pydantic import Field
 
 from ..errors import ScribbleError
 from ..labels import BINARY
-from ..method import Params, Run, method, require_scribbles
+from ..method import Run, method, require_scribbles
 from ..segmentation import Segmentation
 from .binary import (
     BACKGROUND,
     OBJECT,
+    EdgeParams,
     cost_pictures,
     cut_picture,
     energy_facts,
@@ -43,19 +42,8 @@ from .likelihood import (
 from .scribbles import check_scribbles
 
 
-class GrabCutParams(Params):
+class GrabCutParams(EdgeParams):
     iterations: int = Field(8, ge=1, le=25, description="rounds of learning and cutting, at most")
-    smoothness: float = Field(
-        40.0, ge=0, le=1000, description="lambda: cost of cutting between two pixels of one colour, in nats"
-    )
-    sigma: float = Field(
-        0.0, ge=0, le=200, description="colour difference that counts as an edge, in Lab units; 0 = the photo's own"
-    )
-    neighbours: Literal[4, 8] = Field(8, description="neighbours of a pixel: 4, or 8 with the diagonals")
-    components: int = Field(5, ge=1, le=16, description="Gaussians per label")
-    nearness_weight: float = Field(
-        2.5, ge=0, le=10, description="how much the nearer stroke is favoured; 0 = colour alone"
-    )
     connected: bool = Field(
         True, description="keep only parts of the object that an object stroke touches, if there is one"
     )
@@ -85,8 +73,9 @@ def grabcut(image: np.ndarray, params: GrabCutParams, run: Run) -> Segmentation:
         labels[removed] = BACKGROUND
     facts = (
         {"rounds": rounds}
-        | energy_facts(labels, data, weights, flow)
+        | energy_facts(labels, data, weights)
         | {
+            "maximum flow": flow / SCALE,
             "pixels in parts removed": int(removed.sum()),
             "lambda": params.smoothness,
             "sigma (Lab units)": round(params.sigma or sigma, 3),
@@ -111,7 +100,7 @@ def iterate(colours, seeds, labels, mixtures, nearness, weights, params: GrabCut
         with run.time("learning"):
             mixtures = [refit_mixture(m, colours[labels == label]) for label, m in enumerate(mixtures)]
             costs = mixture_costs(mixtures, colours) + nearness
-            data = data_costs(costs, seeds, weights)
+            data = data_costs(costs, seeds, weights, params.seed_cost)
         with run.time("maximum flow"):
             flow, cut = minimum_cut(data, weights, stepper(run, (i + 1) / (params.iterations + 1), f"round {i + 1}"))
         if best is not None and flow >= best[3]:
@@ -151,7 +140,7 @@ def first_labels(colours, seeds, nearness, weights, params: GrabCutParams, run: 
     if not (seeds == OBJECT + 1).any():
         return np.where(seeds == BACKGROUND + 1, BACKGROUND, OBJECT).astype(np.uint8)
     logs = colour_log_likelihoods(colours, seeds, 2, "mixture", params.components, run.rng)
-    data = data_costs(posterior_costs(logs - nearness), seeds, weights)
+    data = data_costs(posterior_costs(logs - nearness), seeds, weights, params.seed_cost)
     return minimum_cut(data, weights, stepper(run, 0.0, "first cut"))[1]
 
 
