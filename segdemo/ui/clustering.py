@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import gradio as gr
+from gradio.components import Component
 
 from ..method import methods
 from .cards import ENGINE, Shared, card, run_buttons, run_cards
-from .controls import controls_for
+from .controls import controls_for, named
 from .lessons.clustering import clustering_lessons
 from .photo import PhotoPanel
 from .workshop import Workshop
@@ -17,8 +18,8 @@ INTRO = (
 )
 
 
-def clustering_tab(workshop: Workshop, panel: PhotoPanel, shared: Shared) -> dict[str, dict]:
-    """Build the tab; returns the controls of each method, for the HTTP API."""
+def clustering_tab(workshop: Workshop, panel: PhotoPanel, shared: Shared) -> dict[str, Component]:
+    """Build the tab; returns its controls by their names in the page's address."""
     family = [m for m in methods().values() if m.family == "clustering"]
     gr.Markdown(INTRO)
     with gr.Row(elem_classes="toolbar"):
@@ -62,4 +63,4 @@ def clustering_tab(workshop: Workshop, panel: PhotoPanel, shared: Shared) -> dic
         lambda selected: [gr.update(visible=c.method in selected) for c in cards], chosen, [c.column for c in cards],
         api_visibility="private", show_progress="hidden",
     )  # fmt: skip
-    return controls
+    return {"clustering": chosen} | named(controls)

@@ -7,8 +7,9 @@ import numpy as np
 
 from ..metrics import probabilistic_rand_index
 from .cards import Shared
+from .photo import PhotoPanel
 from .viewer import empty_value, viewer, viewer_value
-from .workshop import Result
+from .workshop import Result, Workshop
 
 PLACES = 8
 INTRO = (
@@ -18,7 +19,8 @@ INTRO = (
 HINT = "Nothing is pinned yet: press Pin to compare under a result."
 
 
-def comparison_tab(shared: Shared) -> None:
+def comparison_tab(workshop: Workshop, panel: PhotoPanel, shared: Shared) -> dict:
+    """Build the tab; it has nothing that belongs into the page's address."""
     gr.Markdown(INTRO)
     with gr.Row():
         clear = gr.Button("Remove all pins", size="sm", scale=0, min_width=150)
@@ -57,6 +59,7 @@ def comparison_tab(shared: Shared) -> None:
     for choice in (left, right):
         choice.input(lambda pins, a, b: face_off(of_last_photo(pins), a, b), [shared.pins, left, right], duel, **quiet)
     clear.click(lambda: [], None, shared.pins, **quiet)
+    return {}
 
 
 def of_last_photo(pins: list[Result]) -> list[Result]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import gradio as gr
@@ -45,3 +46,8 @@ def controls_for(params: type[Params], only=lambda name: True, strip: str = "") 
     """
     schemas = params.model_json_schema()["properties"]
     return {name: control(name, schema, strip) for name, schema in schemas.items() if name not in SHARED and only(name)}
+
+
+def named(controls: Mapping[str, Mapping[str, Component]]) -> dict[str, Component]:
+    """The controls of several methods under ``method.parameter``."""
+    return {f"{method}.{name}": field for method, fields in controls.items() for name, field in fields.items()}

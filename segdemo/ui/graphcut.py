@@ -7,13 +7,14 @@ from typing import Any
 
 import gradio as gr
 import numpy as np
+from gradio.components import Component
 
 from ..engine import Engine
 from ..errors import SegdemoError
 from ..method import methods
 from ..segmentation import Segmentation
 from .cards import ENGINE, Shared, card, run_buttons, run_cards
-from .controls import controls_for
+from .controls import controls_for, named
 from .lessons.graph_patch import graph_lesson
 from .lessons.solutions import solutions_lesson
 from .photo import PhotoPanel
@@ -37,8 +38,8 @@ class LiveEngine:
         return replace(self.engine.run(*args, **options), pictures=[])
 
 
-def graphcut_tab(workshop: Workshop, panel: PhotoPanel, shared: Shared) -> dict[str, dict]:
-    """Build the tab; returns the controls of each method, for the HTTP API."""
+def graphcut_tab(workshop: Workshop, panel: PhotoPanel, shared: Shared) -> dict[str, Component]:
+    """Build the tab; returns its controls by their names in the page's address."""
     family = [m for m in methods().values() if m.family == "graphcut"]
     labels = {m.name: len(brushes_of(m)) for m in family}
     live_workshop = Workshop(LiveEngine(workshop.engine))
@@ -116,7 +117,7 @@ def graphcut_tab(workshop: Workshop, panel: PhotoPanel, shared: Shared) -> dict[
         graph_lesson(workshop, panel, pad, fields)
     with gr.Accordion("All solutions over λ", open=False, elem_id="solutions-lesson"):
         solutions_lesson(workshop, panel, pad, fields)
-    return {name: fields for name, (_, fields) in controls.items()}
+    return {"graphcut": method, "live": live} | named({name: fields for name, (_, fields) in controls.items()})
 
 
 def read_seeds(value: dict[str, Any] | None, path: str | None, labels: int) -> np.ndarray:

@@ -12,7 +12,7 @@ from ..labels import VOC21
 from ..method import Method, get_method, methods
 from ..networks.inference import NetworkParams, is_public
 from .cards import ENGINE, Card, Shared, card, run_buttons, run_cards
-from .controls import controls_for
+from .controls import controls_for, named
 from .lessons.receptive_field import receptive_field_lesson
 from .lessons.scanline import scanline_lesson
 from .photo import PhotoPanel
@@ -30,8 +30,8 @@ AT_FIRST = ("fcn-32s", "fcn-8s", "deeplab-v3plus")
 CRF_CHOICES = [("without CRF", "without"), ("with CRF", "with"), ("both", "both")]
 
 
-def networks_tab(workshop: Workshop, panel: PhotoPanel, shared: Shared) -> None:
-    """Build the tab."""
+def networks_tab(workshop: Workshop, panel: PhotoPanel, shared: Shared) -> dict[str, Component]:
+    """Build the tab; returns its controls by their names in the page's address."""
     family = [m for m in methods().values() if m.family == "networks" and not is_public(m.name)]
     reasons = {m.name: m.unavailable() for m in family}
     ready = [m for m in family if not reasons[m.name]]
@@ -102,6 +102,7 @@ def networks_tab(workshop: Workshop, panel: PhotoPanel, shared: Shared) -> None:
         lambda value, selected: [m.name for m in ready if m.name in {*selected, value["picked"]}], [gallery, chosen], chosen,
         api_visibility="private", show_progress="hidden",
     )  # fmt: skip
+    return {"networks": chosen, "crf": refinement} | named({"network": controls})
 
 
 def network_controls(ready: list[Method]) -> tuple[dict[str, Component], dict[str, gr.Accordion]]:

@@ -7,6 +7,7 @@ from pathlib import Path
 import gradio as gr
 
 from ..engine import Engine
+from .address import TABS, Address
 from .cards import Shared
 from .clustering import clustering_tab
 from .comparison import comparison_tab
@@ -19,6 +20,10 @@ from .workshop import Workshop
 HEADER = """<header class="masthead"><h1>Segdemo</h1>
 <p>Every segmentation method of a computer-vision lecture, on your own photo, side by side.</p>
 <span class="device" title="where the methods run">{device}</span></header>"""
+
+COMPACT = """<label title="pictures and legends only, more of them side by side"><input type="checkbox"> Compact</label>"""
+COMPACT_SCRIPT = """element.querySelector('input').addEventListener('change',
+  (event) => document.body.classList.toggle('compact', event.target.checked));"""
 
 LOCAL_FONTS = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif")
 
@@ -38,22 +43,31 @@ def css() -> str:
     return Path(__file__).with_name("page.css").read_text(encoding="utf-8")
 
 
+def masthead(engine: Engine) -> tuple[gr.Button, gr.HTML]:
+    """The page's head; returns the button that copies its link, and where that says what it did."""
+    with gr.Row(elem_classes="masthead-row"):
+        gr.HTML(HEADER.format(device=engine.describe_device()))
+        gr.HTML(COMPACT, elem_classes="compact-switch", js_on_load=COMPACT_SCRIPT)
+        link = gr.Button("Copy link", size="sm", scale=0, min_width=96, elem_id="copy-link")
+        said = gr.HTML("", elem_id="copy-said")
+    return link, said
+
+
 def build_page(engine: Engine) -> gr.Blocks:
     """The whole page around one engine; ``launch`` it with ``theme=theme(), css=css()``."""
     workshop = Workshop(engine)
     with gr.Blocks(title="Segdemo", analytics_enabled=False) as page:
         shared = Shared(results=gr.State({}, time_to_live=4 * 3600), pins=gr.State([], time_to_live=4 * 3600))
-        gr.HTML(HEADER.format(device=engine.describe_device()))
+        link, said = masthead(engine)
         panel = photo_panel()
-        with gr.Tabs():
-            with gr.Tab("Clustering", id="clustering"):
-                clustering_tab(workshop, panel, shared)
-            with gr.Tab("Graph cut", id="graphcut"):
-                graphcut_tab(workshop, panel, shared)
-            with gr.Tab("Networks", id="networks"):
-                networks_tab(workshop, panel, shared)
-            with gr.Tab("Compare", id="compare"):
-                comparison_tab(shared)
+        address = Address()
+        address.add({"size": panel.working_size, "seed": panel.seed})
+        with gr.Tabs() as tabs:
+            for name, build in zip(TABS, (clustering_tab, graphcut_tab, networks_tab, comparison_tab), strict=True):
+                with gr.Tab(name, id=name):
+                    address.add(build(workshop, panel, shared))
+        address.copy_on(link, panel.path, said, panel.examples)
+        address.restore_on(page, panel.path, tabs, panel.examples)
         endpoints(workshop)
         page.unload(workshop.visits.stop)
     page.queue(default_concurrency_limit=1, max_size=200)

@@ -16,10 +16,14 @@ from .controls import control
 
 @dataclass
 class PhotoPanel:
-    """``path`` holds the file of the chosen photo; ``working_size`` and ``seed`` go to every run."""
+    """``path`` holds the file of the chosen photo; ``working_size`` and ``seed`` go to every run.
+
+    ``examples`` are the example photos' files by name.
+    """
 
     path: gr.Image
     gallery: gr.Gallery
+    examples: dict[str, str]
     working_size: gr.Slider
     seed: gr.Slider
 
@@ -58,7 +62,7 @@ def photo_panel() -> PhotoPanel:
         with gr.Column(scale=3, min_width=260):
             working_size = control("working_size", schemas["working_size"] | {"minimum": 128, "maximum": 2048})
             seed = control("seed", schemas["seed"] | {"maximum": 99})
-    panel = PhotoPanel(path, gallery, working_size, seed)
+    panel = PhotoPanel(path, gallery, {Path(file).stem: file for file, _ in files}, working_size, seed)
 
     def choose(event: gr.SelectData) -> str:
         return files[event.index][0]

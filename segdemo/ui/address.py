@@ -1,0 +1,105 @@
+"""The page's address: a link that opens the page exactly as it is, so that a teacher can send a state to a class.
+
+``?tab=Networks&photo=astronaut&networks=["unet"]&seed=3`` sets what it names and leaves the rest as it is. Only what
+differs from the page's defaults is written into the link. An uploaded photo stays with its visitor; examples are named.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import gradio as gr
+from gradio.components import Component
+
+TABS = ("Clustering", "Graph cut", "Networks", "Compare")
+
+COPY = """(...values) => {
+  const names = %(names)s, defaults = %(defaults)s, examples = %(examples)s;
+  const query = new URLSearchParams();
+  const tab = document.querySelector('[role=tab][aria-selected=true]')?.textContent.trim();
+  if (tab && tab !== %(first)s) query.set('tab', tab);
+  const photo = values.shift()?.path?.split(/[\\\\/]/).pop().replace(/\\.png$/, '');
+  if (examples.includes(photo)) query.set('photo', photo);
+  names.forEach((name, k) => {
+    const text = JSON.stringify(values[k]);
+    if (text !== JSON.stringify(defaults[k])) query.set(name, text);
+  });
+  const link = location.origin + location.pathname + (query.size ? '?' + query : '');
+  history.replaceState(null, '', link);
+  const copied = navigator.clipboard ? navigator.clipboard.writeText(link) : Promise.reject();  // needs https or localhost
+  const say = (text) => `<span data-turn="${Date.now()}">${text}</span>`;
+  return copied.then(() => say('Link copied.'), () => say('The link is in the address bar: copy it from there.'));
+}"""
+
+
+class Address:
+    """The components that belong to the page's state, by the name they have in the address."""
+
+    def __init__(self) -> None:
+        self.components: dict[str, Component] = {}
+
+    def add(self, components: Mapping[str, Component], prefix: str = "") -> None:
+        """Take these components in under their names behind ``prefix``."""
+        self.components |= {prefix + name: component for name, component in components.items()}
+
+    def copy_on(self, button: gr.Button, photo: gr.Image, said: gr.HTML, examples: Mapping[str, str]) -> None:
+        """Let ``button`` write the link into the address bar and the clipboard; ``said`` tells which of the two worked."""
+        parts = {
+            "names": list(self.components),
+            "defaults": [component.value for component in self.components.values()],
+            "examples": list(examples),
+            "first": TABS[0],
+        }
+        script = COPY % {name: json.dumps(part) for name, part in parts.items()}
+        button.click(
+            None, [photo, *self.components.values()], said, js=script, show_progress="hidden", api_visibility="private"
+        )
+
+    def restore_on(self, page: gr.Blocks, photo: gr.Image, tabs: gr.Tabs, examples: Mapping[str, str]) -> None:
+        """Set what the address names when ``page`` is opened; ``examples`` are the files of the photos by name."""
+
+        def restore(request: gr.Request) -> dict:
+            query = dict(request.query_params)
+            updates: dict = {}
+            if query.get("tab") in TABS:
+                updates[tabs] = gr.update(selected=query["tab"])
+            if query.get("photo") in examples:
+                updates[photo] = examples[query["photo"]]
+            for name in self.components.keys() & query.keys():
+                try:
+                    updates[self.components[name]] = admitted(self.components[name], query[name])
+                except ValueError as error:
+                    gr.Warning(f"The address asks for {name} = {query[name]}: {error}. It is left as it is.")
+            return updates or {photo: gr.skip()}
+
+        page.load(
+            restore, None, [photo, tabs, *self.components.values()], show_progress="hidden", api_visibility="private"
+        )
+
+
+def admitted(component: Component, text: str) -> Any:
+    """The value that ``text``, JSON, stands for, if ``component`` can take it; ``ValueError`` says why not."""
+    try:
+        value = json.loads(text)
+    except ValueError:
+        raise ValueError("that is no value") from None
+    if isinstance(component, gr.Checkbox):
+        good = isinstance(value, bool)
+    elif isinstance(component, gr.CheckboxGroup):
+        good = isinstance(value, list) and all(one in choices(component) for one in value)
+    elif isinstance(component, gr.Radio | gr.Dropdown):
+        good = value in choices(component)
+    else:
+        numeric = isinstance(value, int | float) and not isinstance(value, bool)
+        low, high = component.minimum, component.maximum
+        good = numeric and (low is None or value >= low) and (high is None or value <= high)
+    if not good:
+        raise ValueError("that is not among its values")
+    return value
+
+
+def choices(component: gr.CheckboxGroup | gr.Radio | gr.Dropdown) -> list:
+    """The values that the component lets choose from."""
+    return [value for _, value in component.choices]
