@@ -26,7 +26,8 @@ import numpy as np
 import torch
 
 from ..errors import ParameterError
-from .kernels import fold, in_strips, mean_field_strip, unfold
+from ..strips import in_strips
+from .kernels import fold, mean_field_strip, unfold
 from .lattice import Lattice
 
 Array = TypeVar("Array", np.ndarray, torch.Tensor)

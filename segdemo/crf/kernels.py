@@ -1,9 +1,8 @@
 """The inner loops of the lattice and of mean field, compiled for the CPU with numba.
 
 Each function does what a few PyTorch lines in ``lattice.py`` and ``dense.py`` do, for the
-pixels (or vertices) ``start`` to ``stop`` only, and releases the interpreter's lock. Plain
-Python threads run the strips side by side (``in_strips``): that is safe under any server,
-while numba's own thread pools are not when two visitors arrive at once.
+pixels (or vertices) ``start`` to ``stop`` only, and releases the interpreter's lock, so
+that ``in_strips`` can run several side by side.
 
 A table of vertex values has one row per vertex and a last row of zeros, which stands for
 every vertex that the photo does not touch.
@@ -12,11 +11,8 @@ every vertex that the photo does not touch.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
-import torch
 from numba import njit
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)  # 2^64 divided by the golden ratio (Knuth, multiplicative hashing)
@@ -27,17 +23,6 @@ BLOCK = 64
 _compiled = njit(cache=True, nogil=True)
 _fast = njit(cache=True, nogil=True, fastmath=True)
 _inline = njit(inline="always")
-
-
-def in_strips(function: Callable[[int, int, int], object], count: int, strips: int | None = None) -> None:
-    """Call ``function(strip, start, stop)`` for contiguous strips of ``range(count)``, one thread each."""
-    strips = strips or max(1, min(torch.get_num_threads(), count // 4096))
-    if strips == 1:
-        function(0, 0, count)
-        return
-    bounds = [count * strip // strips for strip in range(strips + 1)]
-    with ThreadPoolExecutor(strips) as pool:
-        list(pool.map(function, range(strips), bounds[:-1], bounds[1:]))
 
 
 # -- building the lattice ---------------------------------------------------------------

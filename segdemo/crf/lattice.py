@@ -26,6 +26,7 @@ import torch
 import torch.nn.functional as F
 
 from ..errors import ParameterError
+from ..strips import in_strips
 from . import kernels
 
 
@@ -94,7 +95,7 @@ class Lattice:
         tables = np.zeros((self.strips, self.count + 1, values.shape[1]), np.float32)
         arrays = values.contiguous().numpy(), self.vertices.numpy(), self.weights.numpy()
         run = lambda strip, start, stop: kernels.splat(*arrays, start, stop, tables[strip])  # noqa: E731
-        kernels.in_strips(run, len(values), self.strips)
+        in_strips(run, len(values), self.strips)
         return torch.from_numpy(sum(tables[1:], tables[0]))
 
     def blur(self, table: torch.Tensor, scale: float = 1.0) -> torch.Tensor:
@@ -112,7 +113,7 @@ class Lattice:
         for neighbours, factor in zip(self.neighbours.numpy(), factors, strict=True):
             arrays = table, neighbours, np.float32(factor), blurred
             run = lambda _, start, stop, arrays=arrays: kernels.blur(*arrays, start, stop)  # noqa: E731
-            kernels.in_strips(run, self.count, strips)
+            in_strips(run, self.count, strips)
             table, blurred = blurred, table
         return torch.from_numpy(table)
 
@@ -123,7 +124,7 @@ class Lattice:
         values = np.zeros((len(self.vertices), table.shape[1]), np.float32)
         arrays = table.numpy(), self.vertices.numpy(), self.weights.numpy()
         run = lambda _, start, stop: kernels.slice_(*arrays, start, stop, values)  # noqa: E731
-        kernels.in_strips(run, len(values))
+        in_strips(run, len(values))
         return torch.from_numpy(values)
 
     @cached_property
@@ -172,7 +173,7 @@ def _build_compiled(features, low, radix, steps):
     keys, weights = np.empty(shape, np.int64), np.empty(shape, np.float32)
     low, radix, steps = (np.array(values, np.int64) for values in (low, radix, steps))
     arrays = features, low, radix, keys, weights
-    kernels.in_strips(lambda _, start, stop: kernels.enclosing_simplices(*arrays, start, stop), len(features))
+    in_strips(lambda _, start, stop: kernels.enclosing_simplices(*arrays, start, stop), len(features))
     vertices, neighbours = kernels.number_vertices(keys.reshape(-1), steps)
     return torch.from_numpy(vertices.reshape(shape)), torch.from_numpy(weights), torch.from_numpy(neighbours)
 
