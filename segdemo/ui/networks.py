@@ -13,6 +13,7 @@ from ..method import Method, get_method, methods
 from ..networks.inference import NetworkParams, is_public
 from .cards import ENGINE, Card, Shared, card, run_buttons, run_cards
 from .controls import controls_for, named
+from .lessons.crf import film_lesson, pairwise_lesson, terms_lesson
 from .lessons.receptive_field import receptive_field_lesson
 from .lessons.scanline import scanline_lesson
 from .photo import PhotoPanel
@@ -58,11 +59,19 @@ def networks_tab(workshop: Workshop, panel: PhotoPanel, shared: Shared) -> dict[
         public_checkpoints(workshop, panel, shared, controls, refinement)
 
     with gr.Accordion(
+        "Look inside: the CRF's pairwise term, seen from one pixel", open=False, elem_id="pairwise-lesson"
+    ):
+        pairwise_lesson(workshop, panel, ready)
+    with gr.Accordion("Look inside: the CRF term by term", open=False, elem_id="terms-lesson"):
+        terms_lesson(workshop, panel, ready, controls)
+    with gr.Accordion(
         "Look inside: hidden Markov model against CRF, on one line of the photo", open=False, elem_id="scanline-box"
     ):
         scanline_lesson(workshop, panel, ready)
     with gr.Accordion("Look inside: how far each network looks", open=False, elem_id="field-box"):
         receptive_field_lesson(workshop, panel, ready)
+    with gr.Accordion("Look inside: the CRF's mean field, iteration by iteration", open=False, elem_id="film-lesson"):
+        film_lesson(workshop, panel, ready, controls)
 
     def wanted_cards(selected, crf) -> list[Card]:
         admitted = {"without": (False,), "with": (True,), "both": (False, True)}[crf]

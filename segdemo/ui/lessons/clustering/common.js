@@ -103,6 +103,18 @@ class Lesson {
   async decode(value) { return value; }
 }
 
+// What a page part calls when it is there: `mount` makes the lesson of that name and lets it follow the part's value.
+const mounting = (lessons) => ({
+  mount(name, root, props, watch, trigger) {
+    const lesson = new lessons[name](root, (ask) => {
+      props.value = { ask };
+      trigger("input");
+    });
+    lesson.show(props.value);
+    watch("value", () => lesson.show(props.value));
+  },
+});
+
 const ICONS = {
   first: "M13 3.5v9L7 8zM4 3.5v9", back: "M10.5 3.5v9l-6-4.5z", play: "M5 3v10l8-5z", pause: "M5.5 3.5v9M10.5 3.5v9", next: "M5.5 3.5v9l6-4.5z", last: "M3 3.5v9L9 8zM12 3.5v9",
 };

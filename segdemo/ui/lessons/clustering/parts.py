@@ -25,6 +25,7 @@ SCRIPTS = (
     "../../viewer/pixels.js", "common.js", "cloud_view.js", "cloud.js", "spectrum.js", "tree.js", "toy.js", "slic.js",
     "elbow.js", "mount.js",
 )  # fmt: skip
+NO_PHOTO = "Choose a photo first: upload one, paste one, take one, or click an example."
 PICTURE_SIDE = 720
 """Long side, in pixels, of the photo behind a lesson."""
 HUES = (
@@ -38,20 +39,25 @@ _source = beside(__file__)
 
 
 @cache
-def _head() -> str:
-    """One script element for all lessons; the same text is put on the page once."""
-    code = "\n".join(_source(name) for name in SCRIPTS)
+def script(source: Callable[[str], str], names: tuple[str, ...]) -> str:
+    """One script element of the files ``names``; the same text is put on the page once, however often it is asked for."""
+    code = "\n".join(source(name) for name in names)
     return f"<script>(() => {{\n{code}\n}})();</script>"
 
 
 def board(name: str) -> gr.HTML:
     """The lesson ``name`` (of ``name.html``) with nothing computed yet."""
+    return lesson_html(name, _source(f"{name}.html"), "segdemoClustering", script(_source, SCRIPTS))
+
+
+def lesson_html(name: str, template: str, owner: str, head: str, further_css: str = "") -> gr.HTML:
+    """A lesson with nothing computed yet; ``owner`` is the global of the script ``head`` that mounts it by its name."""
     return gr.HTML(
         {"state": "empty"},
-        html_template=_source(f"{name}.html"),
-        css_template=_source("lessons.css"),
-        js_on_load=f"segdemoClustering.mount('{name}', element.querySelector('.cl'), props, watch, trigger);",
-        head=_head(),
+        html_template=template,
+        css_template=_source("lessons.css") + further_css,
+        js_on_load=f"{owner}.mount('{name}', element.querySelector('.cl'), props, watch, trigger);",
+        head=head,
         apply_default_css=False,
         elem_id=f"lesson-{name}",
     )
@@ -67,7 +73,7 @@ def photo_lesson(
     def answer(value, path, request: gr.Request = None):
         def compute() -> dict[str, Any]:
             if not path:
-                raise SegdemoError("Choose a photo first: upload one, paste one, take one, or click an example.")
+                raise SegdemoError(NO_PHOTO)
             photo, is_cancelled = load_image(path), workshop.visits.begin(request)
             options = {"working_size": working_size, "is_cancelled": is_cancelled, **read(asked(value))}
             return show(photo, workshop.engine.teach(lesson, photo, **options))

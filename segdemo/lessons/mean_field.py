@@ -1,0 +1,73 @@
+"""Mean field iteration by iteration: score map and belief map of each class, as in DeepLab's figure 5.
+
+L.-C. Chen et al., "DeepLab: Semantic image segmentation with deep convolutional nets, atrous convolution, and fully
+connected CRFs", PAMI 2017, fig. 5: the score is the softmax's input, the belief its output. A softmax's input is known
+up to a constant only; here it is the class's against all others, ln q / (1 - q), whose sigmoid is the belief q.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..crf.refine import RefinementParams
+from ..image import fit
+from ..labels import VOC21
+from ..method import Run
+from .beliefs import network_probabilities, occurring, photo_crf, reduced
+
+MAP_SIZE = 288
+"""Long side, in pixels, of the maps."""
+
+MOST_CLASSES = 6
+
+
+@dataclass
+class MeanFieldFilm:
+    """Every iteration, from the network's output (0) on.
+
+    Attributes:
+        classes: the classes, numbers of VOC-21, that cover a part of the photo before or after, at most ``MOST_CLASSES``.
+        image: (h, w, 3) uint8, the photo at the size of the maps.
+        beliefs: (T+1, C, h, w) float32, each class's belief.
+        free_energy: T+1, in nats per pixel; mean field lowers it.
+        change: T+1, mean over the pixels of sum_l |Q_t(l) - Q_t-1(l)| / 2, the belief that moved; 0 for the first.
+        turned: T+1, the part of the pixels whose label differs from the network's.
+    """
+
+    classes: list[int]
+    image: np.ndarray
+    beliefs: np.ndarray
+    free_energy: list[float]
+    change: list[float]
+    turned: list[float]
+
+    @property
+    def names(self) -> list[str]:
+        return [VOC21.names[k] for k in self.classes]
+
+
+def mean_field_film(image: np.ndarray, run: Run, network: str, **values) -> MeanFieldFilm:
+    """The lesson on an (h, w, 3) uint8 photo; ``values`` are fields of ``RefinementParams``."""
+    params = RefinementParams.parse(values)
+    weights = params.crf_spatial_weight, params.crf_bilateral_weight
+    run.step(0.05, "the network's beliefs")
+    p = network_probabilities(image, run, network)
+    run.step(0.15, "building the lattices")
+    crf = photo_crf(image, run, params)
+    small = fit(image, MAP_SIZE)
+    films, energy, change, turned, labels = [], [], [], [], []
+    before = None
+    for iteration, q in enumerate(crf.mean_field(p, params.crf_iterations, *weights)):
+        run.step(0.2 + 0.8 * iteration / params.crf_iterations, f"mean field {iteration} of {params.crf_iterations}")
+        energy.append(crf.free_energy(q, p, *weights))
+        q = q.cpu().numpy()
+        change.append(0.0 if before is None else 0.5 * float(np.abs(q - before).sum(0).mean()))
+        labels.append(q.argmax(0))
+        turned.append(float((labels[-1] != labels[0]).mean()))
+        films.append(reduced(q, small.shape[:2]))
+        before = q
+    classes = occurring([labels[0], labels[-1]], most=MOST_CLASSES)
+    beliefs = np.stack([film[classes] for film in films])
+    return MeanFieldFilm(classes, small, beliefs, energy, change, turned)

@@ -1,0 +1,2 @@
+// Each lesson by the name of its page part.
+window.segdemoCrf = mounting({ pairwise: PairwiseLesson, film: FilmLesson, terms: TermsLesson });
