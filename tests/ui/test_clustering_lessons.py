@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from skimage import data
+from steady import centre
 
 from segdemo import Engine
 from segdemo.image import fit
@@ -137,7 +138,9 @@ class Page:
 
     def open(self, name):
         """Open the lesson's box and have it computed."""
-        self.browser.find_element("css selector", f"#{name}-lesson button").click()
+        button = self.browser.find_element("css selector", f"#{name}-lesson button")
+        centre(self.browser, button)
+        button.click()
         self.wait(lambda: self.ask(name, "return Boolean(l) && l.root.offsetParent !== null;"))
         self.answered(name, self.part(f"{name}-show").click)
 
@@ -154,10 +157,9 @@ class Page:
     def click(self, part, x, y):
         """Click at (x, y), parts of its width and height."""
         element = self.part(part)
-        self.browser.execute_script("arguments[0].scrollIntoView({block: 'center'});", element)
-        size = element.size
+        *_, width, height = centre(self.browser, element)
         actions = pytest.importorskip("selenium.webdriver").ActionChains(self.browser)
-        offset = round((x - 0.5) * size["width"]), round((y - 0.5) * size["height"])
+        offset = round((x - 0.5) * width), round((y - 0.5) * height)
         actions.move_to_element_with_offset(element, *offset).click().perform()
 
 

@@ -27,6 +27,7 @@ from selenium.webdriver.common.action_chains import ActionBuilder  # noqa: E402
 from selenium.webdriver.common.actions import interaction  # noqa: E402
 from selenium.webdriver.common.actions.pointer_input import PointerInput  # noqa: E402
 from selenium.webdriver.common.by import By  # noqa: E402
+from steady import centre  # noqa: E402
 
 SIZE = (160, 240)  # height, width of the photo
 CATCH_DOWNLOADS = """window.caught = [];
@@ -93,7 +94,7 @@ class Tab:
     def open(self, photo):
         self.one("#photo input[type=file]").send_keys(str(photo))
         find = "return [...document.querySelectorAll('[role=tab]')].find(t => t.innerText.trim() === 'Graph cut' && t.offsetParent)"
-        self.wait(lambda: self.browser.execute_script(find)).click()
+        self.browser.execute_script("arguments[0].click()", self.wait(lambda: self.browser.execute_script(find)))
         self.wait(lambda: self.one("#pad .pad").get_attribute("data-state") == "ready")
 
     def one(self, selector):
@@ -123,11 +124,7 @@ class Tab:
 
     def at(self, x, y):
         """A place on the canvas, given as parts of it, in pixels of the window."""
-        canvas = self.one("#pad canvas")
-        self.browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", canvas)
-        left, top, width, height = self.browser.execute_script(
-            "const b = arguments[0].getBoundingClientRect(); return [b.left, b.top, b.width, b.height]", canvas
-        )
+        left, top, width, height = self.place
         return int(left + x * width), int(top + y * height)
 
     def draw(self, *points, kind=interaction.POINTER_MOUSE):
@@ -135,6 +132,7 @@ class Tab:
 
     def drag(self, paths, kind=interaction.POINTER_TOUCH):
         """Pointers along paths given as parts of the canvas, all at once."""
+        self.place = centre(self.browser, self.one("#pad canvas"))
         actions = ActionBuilder(self.browser, mouse=PointerInput(kind, f"{kind} 0"))
         for number in range(1, len(paths)):
             actions.add_pointer_input(kind, f"{kind} {number}")
@@ -374,10 +372,9 @@ def test_the_lessons(tab):
     assert total == patch("total") == sum(np.array(patch("capacities"))[patch("cut")])
     graph.send_keys(Keys.HOME)  # and back: no flow is left anywhere
     assert not np.any(patch("flow"))
-    corner = patch("corner")
-    ActionChains(tab.browser).move_to_element_with_offset(
-        tab.one("[data-testid=gp-picker]"), -100, -40
-    ).click().perform()
+    corner, picker = patch("corner"), tab.one("[data-testid=gp-picker]")
+    centre(tab.browser, picker)
+    ActionChains(tab.browser).move_to_element_with_offset(picker, -100, -40).click().perform()
     tab.wait(lambda: patch("corner") != corner)
     choose = "arguments[0].value = arguments[1]; arguments[0].dispatchEvent(new Event('change'))"
     for name, value in (("size", 4), ("side", 64)):  # two questions at once: the answer to the second counts

@@ -14,6 +14,7 @@ from segdemo.ui.page import build_page, css, theme
 selenium = pytest.importorskip("selenium")
 from selenium.webdriver import ActionChains  # noqa: E402
 from selenium.webdriver.common.by import By  # noqa: E402
+from steady import centre  # noqa: E402
 
 NETWORKS = [name for name, m in methods().items() if m.family == "networks" and not m.unavailable()]
 
@@ -114,17 +115,28 @@ class Driver:
         script = "const r = arguments[0].maskViewer.result; return r.listed.map(k => [r.names[k], r.shares[k]])"
         return dict(self.browser.execute_script(script, self.result(key)))
 
+    @property
+    def strokes(self):
+        return int(self.one("#pad .pad").get_attribute("data-strokes"))
+
     def draw(self, points):
-        """A stroke on the scribble pad through points given as parts of its width and height."""
-        canvas = self.one("#pad canvas")
-        self.browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", canvas)
-        width, height = canvas.size["width"], canvas.size["height"]
+        """A stroke on the scribble pad through points given as parts of its width and height (no button lies there)."""
+        canvas, before = self.one("#pad canvas"), self.strokes
+        *_, width, height = centre(self.browser, canvas)
         chain = ActionChains(self.browser, duration=20)
         places = [(int((x - 0.5) * width), int((y - 0.5) * height)) for x, y in points]
         chain.move_to_element_with_offset(canvas, *places[0]).click_and_hold()
         for place in places[1:]:
             chain.move_to_element_with_offset(canvas, *place)
         chain.release().perform()
+        self.wait(lambda: self.strokes == before + 1, 20)
+
+    def label_at(self, key, x, y):
+        """The label that viewer ``key`` shows at (x, y), parts of the photo's width and height."""
+        script = "const { width, height, values } = arguments[0].maskViewer.result.labels;" + (
+            f"return values[Math.floor({y} * height) * width + Math.floor({x} * width)]"
+        )
+        return self.browser.execute_script(script, self.viewer(key))
 
 
 def test_clustering_tab(page):
@@ -151,16 +163,14 @@ def test_graphcut_tab(page, files):
     )
     page.press("Background")
     page.draw([(0.03, 0.03), (0.2, 0.03)])
-    assert page.one("#pad .pad").get_attribute("data-strokes") == "2"
     page.press("Cut")
     shares = page.shares("graphcut")
     assert 0.02 < shares["foreground"] < 0.98
     # Undo takes the last stroke back, redo restores it.
-    ActionChains(page.browser).send_keys("").perform()
     page.click(page.one("#pad [data-testid=undo]"))
-    assert page.one("#pad .pad").get_attribute("data-strokes") == "1"
+    page.wait(lambda: page.strokes == 1)
     page.click(page.one("#pad [data-testid=redo]"))
-    assert page.one("#pad .pad").get_attribute("data-strokes") == "2"
+    page.wait(lambda: page.strokes == 2)
 
 
 def test_live_cut_follows_each_stroke(page, files):
@@ -171,9 +181,13 @@ def test_live_cut_follows_each_stroke(page, files):
     page.draw([(0.35, 0.5), (0.65, 0.55)])
     page.press("Background")
     page.draw([(0.03, 0.03), (0.2, 0.03)])
-    first = page.result("graphcut").get_attribute("data-turn")
-    page.draw([(0.8, 0.95), (0.95, 0.95)])
-    page.wait(lambda: page.viewer("graphcut").get_attribute("data-turn") != first)
+    page.result("graphcut")
+    shown = lambda x: page.label_at("graphcut", x, 0.9)  # noqa: E731
+    wanted = {x: 1 - shown(x) for x in (0.2, 0.3, 0.4, 0.5)}  # seeds that turn the result over: it shows who was heard
+    for x, label in wanted.items():  # without waiting for the cuts under way
+        page.press(("Background", "Object")[label])
+        page.draw([(x, 0.85), (x, 0.95)])
+    page.wait(lambda: {x: shown(x) for x in wanted} == wanted)
 
 
 @pytest.mark.skipif(not NETWORKS, reason="no trained network here")
@@ -221,8 +235,7 @@ def test_export_offers_three_files(page):
 @pytest.mark.parametrize("file, words", [(None, "Choose a photo first"), ("text.jpg", "not a picture")])
 def test_unusable_photos_are_explained(page, files, file, words):
     if file:
-        page.one("#photo input[type=file]").send_keys(str(files / file))
-        time.sleep(1)
+        page.upload(files / file)
     page.press("Segment")
     page.wait(lambda: words.lower() in page.text().lower())
     page.example()  # and the page goes on working
