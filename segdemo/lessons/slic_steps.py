@@ -13,8 +13,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..clustering.connectivity import enforce_connectivity
 from ..clustering.features import lab_colours, region_means
-from ..clustering.slic import SMALLEST, SlicParams, enforce_connectivity, seed_grid, slic_iterations
+from ..clustering.slic import SMALLEST, SlicParams, seed_grid, slic_iterations
 from ..method import Run
 
 
@@ -68,7 +69,8 @@ def slic_steps(image: np.ndarray, run: Run, **values: float) -> SlicSteps:
     seeds, cells, spacing = seed_grid(lab, params.superpixels)
     positions = np.indices(cells.shape).transpose(1, 2, 0).astype(np.float64)
     searched, rounds = seeds[:, 3:], []
-    for step in slic_iterations(lab, params.superpixels, params.compactness, params.iterations):
+    settings = params.superpixels, params.compactness, params.iterations, params.adaptive
+    for step in slic_iterations(lab, *settings):
         centres = region_means(positions, step.labels, len(seeds))
         filled = np.bincount(step.labels.ravel(), minlength=len(seeds)) > 0
         centres[~filled] = searched[~filled]  # a centre without pixels stays

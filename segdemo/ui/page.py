@@ -21,7 +21,9 @@ HEADER = """<header class="masthead"><h1>Segdemo</h1>
 <p>Every segmentation method of a computer-vision lecture, on your own photo, side by side.</p>
 <span class="device" title="where the methods run">{device}</span></header>"""
 
-COMPACT = """<label title="pictures and legends only, more of them side by side"><input type="checkbox"> Compact</label>"""
+COMPACT = (
+    """<label title="pictures and legends only, more of them side by side"><input type="checkbox"> Compact</label>"""
+)
 COMPACT_SCRIPT = """element.querySelector('input').addEventListener('change',
   (event) => document.body.classList.toggle('compact', event.target.checked));"""
 

@@ -1,12 +1,14 @@
 import numpy as np
 import pytest
 import skimage.data
+import torch
 from scipy.ndimage import binary_dilation, gaussian_filter
 from skimage.measure import label as components_of
 from skimage.segmentation import slic as skimage_slic
 
+from segdemo.clustering.connectivity import enforce_connectivity
 from segdemo.clustering.features import lab_colours
-from segdemo.clustering.slic import SlicParams, enforce_connectivity, slic, slic_iterations, slic_superpixels
+from segdemo.clustering.slic import SlicParams, seed_grid, slic, slic_iterations, slic_superpixels
 from segdemo.errors import Cancelled
 from segdemo.method import Run
 
@@ -81,6 +83,53 @@ def test_assignment_is_the_nearest_centre_when_the_window_covers_the_picture():
     assert second.objective == pytest.approx(reachable.min(2).mean(), rel=1e-5)
 
 
+def test_adaptive_divides_by_the_largest_colour_distance_seen():
+    rng = np.random.default_rng(1)
+    lab = rng.random((9, 9, 3), np.float32) * 50
+    first, second, third = list(slic_iterations(lab, 4, 10.0, 3, adaptive=True))
+    places, spacing, widest = np.indices((9, 9)).transpose(1, 2, 0), 4.5, np.ones(4)
+    seeds = seed_grid(lab, 4)[0]
+    for before, after, known in ((None, first, np.full(4, 100.0)), (first, second, None), (second, third, None)):
+        centres = seeds if before is None else means(lab, places, before.labels)
+        colour = ((lab[:, :, None] - centres[:, :3]) ** 2).sum(3)
+        squared = colour / (widest if known is None else known)
+        squared = squared + ((places[:, :, None] - centres[:, 3:]) ** 2).sum(3) / spacing**2
+        window = np.abs(places[:, :, None] - centres[:, 3:]).max(3) <= spacing
+        had = seed_grid(lab, 4)[1] if before is None else before.labels
+        reachable = np.where(window | (had[..., None] == np.arange(4)), squared, np.inf)
+        assert np.array_equal(after.labels, reachable.argmin(2))
+        assert after.objective == pytest.approx(reachable.min(2).mean(), rel=1e-5)
+        seen = [colour[after.labels == k, k].max() for k in range(4)]
+        widest = np.maximum(widest, seen)
+
+
+def means(lab, places, labels):
+    values = np.concatenate([lab, places], axis=2)
+    return np.stack([values[labels == k].mean(0) for k in range(4)])
+
+
+def test_adaptive_superpixels_are_alike_in_smooth_and_textured_parts():
+    """Noise of two strengths: with one compactness the strong half is ragged, each with its own both are alike."""
+    rng = np.random.default_rng(0)
+    lab = np.concatenate([rng.normal(50, 0.5, (80, 80, 3)), rng.normal(50, 8, (80, 80, 3))], 1).astype(np.float32)
+
+    def raggedness(adaptive):
+        line = edges(slic_superpixels(lab, 64, adaptive=adaptive))
+        return line[:, 80:].mean() / line[:, :80].mean()
+
+    assert raggedness(False) > 1.3 and 0.9 < raggedness(True) < 1.1
+
+
+def test_results_do_not_depend_on_the_number_of_threads():
+    lab, threads = lab_colours(skimage.data.coffee()[::2, ::2]), torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        alone = slic_superpixels(lab, 120)
+    finally:
+        torch.set_num_threads(threads)
+    assert np.array_equal(slic_superpixels(lab, 120), alone)
+
+
 def test_small_pieces_join_the_neighbour_with_the_longest_border():
     labels = np.zeros((8, 12), int)
     labels[:, 6:] = 1
@@ -113,14 +162,16 @@ def test_a_picture_of_noise_still_gives_about_as_many():
     assert 40 <= labels.max() + 1 <= 100
 
 
-@pytest.mark.parametrize("shape", [(2, 2), (2, 300), (300, 2), (3, 5), (64, 64)])
+@pytest.mark.parametrize("shape", [(1, 1), (1, 9), (9, 1), (2, 2), (2, 300), (300, 2), (3, 5), (64, 64)])
 @pytest.mark.parametrize("kind", ["constant", "noise"])
-def test_any_size(shape, kind):
+@pytest.mark.parametrize("adaptive", [False, True])
+def test_any_size(shape, kind, adaptive):
     noise = np.random.default_rng(0).integers(0, 256, (*shape, 3), dtype=np.uint8)
     image = noise if kind == "noise" else np.full_like(noise, 128)
     run = Run()
-    result = slic(image, SlicParams(), run)
+    result = slic(image, SlicParams(adaptive=adaptive), run)
     assert result.labels.shape == shape
+    assert np.all(np.isfinite(run.energy))
     assert_connected(result.labels)
     assert len(result.names) == len(result.palette) == result.labels.max() + 1
     for frame in run.frames:
