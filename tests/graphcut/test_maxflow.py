@@ -10,8 +10,15 @@ from scipy.sparse.csgraph import maximum_flow
 from skimage import data as photos
 
 from segdemo.errors import Cancelled
-from segdemo.graphcut.energy import data_costs, estimate_sigma, pairwise_weights, squared_contrasts
-from segdemo.graphcut.maxflow import grid_maxflow
+from segdemo.graphcut.energy import (
+    data_costs,
+    estimate_sigma,
+    evaluate,
+    pair_slices,
+    pairwise_weights,
+    squared_contrasts,
+)
+from segdemo.graphcut.maxflow import GridMaxflow, grid_maxflow
 
 STEPS = ((0, 1), (1, 0), (1, 1), (1, -1))
 
@@ -62,8 +69,35 @@ def pymaxflow_flow(source, sink, *edges):
     return graph.maxflow()
 
 
+def ortools_flow(source, sink, *edges):
+    """The value of the flow by OR-Tools' push-relabel (int64 capacities)."""
+    solver = pytest.importorskip("ortools.graph.python.max_flow").SimpleMaxFlow()
+    node, terminal = np.arange(source.size).reshape(source.shape), np.full(source.size, source.size)
+    tails, heads, capacities = [terminal, node.ravel()], [node.ravel(), terminal + 1], [source.ravel(), sink.ravel()]
+    for step, edge in zip(STEPS, edges):
+        first, second = pair_slices(step)
+        tails += [node[first].ravel(), node[second].ravel()]
+        heads += [node[second].ravel(), node[first].ravel()]
+        capacities += [edge[first].ravel()] * 2
+    solver.add_arcs_with_capacity(*(np.concatenate(ends) for ends in (tails, heads, capacities)))
+    assert solver.solve(source.size, source.size + 1) == solver.OPTIMAL
+    return solver.optimal_flow()
+
+
+def snake(size, rng):
+    """A grid whose only path winds through every row: the longest there is; narrow somewhere in the middle."""
+    height, width = size
+    source, sink, right, down = np.zeros((4, *size), int)
+    source[0, 0] = sink[-1, -1 if height % 2 else 0] = 1000
+    right[:] = rng.integers(20, 90, size)
+    for y in range(height - 1):
+        down[y, -1 if y % 2 == 0 else 0] = rng.integers(20, 90)
+    right[height // 2, width // 2] = 7
+    return [source, sink, right, down]
+
+
 def random_grid(seed):
-    """Capacities of one of eight kinds of grid: sizes 1 x 1 to 12 x 12, 4 or 8 neighbours."""
+    """Capacities of one of six kinds of grid: sizes 1 x 1 to 12 x 12, 4 or 8 neighbours."""
     rng = np.random.default_rng(seed)
     size = tuple(rng.integers(1, 13, 2))
     planes = 4 if seed % 2 else 6
@@ -87,11 +121,32 @@ def test_random_grids(seed):
     assert flow == cut_value(inside, *grid) == scipy_flow(*grid)
 
 
-def test_random_grids_against_pymaxflow():
+def test_thousands_of_grids_against_pymaxflow_and_ortools():
     pytest.importorskip("maxflow")
-    for seed in range(1000, 1060):
+    for seed in range(1000, 3000):
         grid = random_grid(seed)
-        assert grid_maxflow(*grid)[0] == pymaxflow_flow(*grid)
+        flow, inside = grid_maxflow(*grid)
+        energy = sum(evaluate(inside.astype(np.uint8), np.stack(grid[:2]), grid[2:])[:2])
+        assert flow == energy == pymaxflow_flow(*grid) == ortools_flow(*grid), seed
+
+
+@pytest.mark.parametrize("size", [(2, 9), (7, 8), (8, 7), (40, 50)])
+def test_snakes(size):
+    grid, (row, column) = snake(size, np.random.default_rng(0)), (size[0] // 2, size[1] // 2)
+    flow, inside = grid_maxflow(*grid)
+    assert flow == 7 == ortools_flow(*grid)
+    assert inside[:row].all() and not inside[row + 1 :].any()
+    np.testing.assert_array_equal(inside[row], (np.arange(size[1]) <= column) == (row % 2 == 0))
+
+
+@pytest.mark.parametrize("planes", [4, 6])
+def test_chessboard_with_ties_everywhere(planes):
+    board = np.indices((30, 31)).sum(axis=0) % 2
+    for edge in (0, 1, 2, 10**6, 10**9):
+        grid = [5 * board, 5 * (1 - board), *[np.full(board.shape, edge)] * (planes - 2)]
+        flow, inside = grid_maxflow(*grid)
+        assert flow == ortools_flow(*grid) == cut_value(inside, *grid)
+        assert edge or (inside == board).all()
 
 
 @pytest.mark.parametrize("planes", [4, 6])
@@ -214,5 +269,136 @@ def test_photos_with_strokes(name, object_at, background_at, neighbours):
     weights = pairwise_weights(contrasts, 20.0, estimate_sigma(contrasts))
     data = data_costs(costs, strokes, weights)
     flow, inside = grid_maxflow(data[0], data[1], *weights)
-    assert flow == cut_value(inside, data[0], data[1], *weights) == scipy_flow(data[0], data[1], *weights)
+    grid = [*data, *weights]
+    assert flow == cut_value(inside, *grid) == scipy_flow(*grid) == ortools_flow(*grid)
     assert inside[strokes == 2].all() and not inside[strokes == 1].any()
+
+
+# --- one more stroke: the graph is kept ------------------------------------------------------
+
+
+def changed(rng, source, sink):
+    """Terminals after one of five kinds of change: a few anew, all a little, sides swapped, all anew, none left."""
+    source, sink, kind = source.copy(), sink.copy(), rng.integers(5)
+    high, few = max(int(source.max()), int(sink.max()), 2) + 1, rng.random(source.shape) < 0.12
+    if kind == 0:
+        source[few], sink[few] = rng.integers(0, high, (2, few.sum()))
+    elif kind == 1:
+        source, sink = (np.maximum(plane + rng.integers(-2, 3, plane.shape), 0) for plane in (source, sink))
+    elif kind == 2:
+        source[few], sink[few] = sink[few], source[few]
+    elif kind == 3:
+        source, sink = rng.integers(0, high, (2, *source.shape))
+    else:
+        source[few] = sink[few] = 0
+    return source, sink
+
+
+@pytest.mark.parametrize("start", range(0, 300, 100))
+def test_updates_give_what_a_new_graph_gives(start):
+    for seed in range(start, start + 100):
+        rng, (source, sink, *edges) = np.random.default_rng(seed), random_grid(seed)
+        graph = GridMaxflow(source, sink, *edges)
+        for _ in range(8):
+            flow, inside = graph.solve()
+            expected_flow, expected = grid_maxflow(source, sink, *edges)
+            assert flow == expected_flow
+            np.testing.assert_array_equal(inside, expected)  # the same cut of several minimum ones
+            source, sink = changed(rng, source, sink)
+            graph.update(source, sink)
+
+
+def test_updates_may_take_back_flow_that_was_sent():
+    line, nothing = np.full((1, 9), 50), np.zeros((1, 9), int)
+    source, sink = nothing.copy(), nothing.copy()
+    source[0, 0], sink[0, -1] = 30, 20
+    graph = GridMaxflow(source, sink, line, nothing)
+    assert graph.solve()[0] == 20
+    source[0, 0] = 5  # 20 have been sent
+    graph.update(source, sink)
+    flow, inside = graph.solve()
+    assert flow == 5 and not inside.any()
+    graph.update(sink, source)  # and now the other way round
+    flow, inside = graph.solve()
+    assert flow == 5 and inside.all()
+
+
+def test_updates_may_come_unsolved_and_after_a_stop():
+    def stop(flow):
+        if flow % 3 == 0:
+            raise Cancelled("stopped")
+
+    for seed in range(40):
+        rng, (source, sink, *edges) = np.random.default_rng(seed), random_grid(seed)
+        graph = GridMaxflow(source, sink, *edges)
+        for _ in range(6):
+            source, sink = changed(rng, source, sink)
+            graph.update(source, sink)
+            try:
+                graph.solve(on_pass=stop)
+            except Cancelled:
+                pass
+        flow, inside = graph.solve()
+        assert flow == cut_value(inside, source, sink, *edges) == grid_maxflow(source, sink, *edges)[0]
+
+
+def test_a_thousand_updates():
+    rng = np.random.default_rng(1)
+    *_, right, down = random_grid(7)
+    source, sink = rng.integers(0, 5, (2, *right.shape))
+    graph = GridMaxflow(source, sink, right, down)
+    for _ in range(1000):
+        y, x = rng.integers(right.shape[0]), rng.integers(right.shape[1])
+        source[y, x], sink[y, x] = rng.integers(0, 9, 2)
+        graph.update(source, sink)
+        flow, inside = graph.solve()
+    assert flow == grid_maxflow(source, sink, right, down)[0] == cut_value(inside, source, sink, right, down)
+
+
+def test_updates_may_outgrow_32_bits():
+    source, sink, *edges = random_grid(4)
+    graph = GridMaxflow(source, sink, *edges)
+    graph.solve()
+    for factor in (2**40, 1, 2**45):
+        graph.update(source * factor, sink * factor)
+        flow, inside = graph.solve()
+        assert flow == grid_maxflow(source * factor, sink * factor, *edges)[0]
+        assert flow == cut_value(inside, source * factor, sink * factor, *edges)
+
+
+def test_refused_updates_change_nothing():
+    source, sink, *edges = random_grid(2)
+    graph = GridMaxflow(source, sink, *edges)
+    flow, inside = graph.solve()
+    for wrong in (-1 - source, source * 1.0, np.vstack([source, source])):
+        with pytest.raises(ValueError, match="^sink"):
+            graph.update(sink, wrong)
+        assert graph.solve()[0] == flow
+
+
+@pytest.mark.parametrize(
+    "extra, kept", [((2, (60, 60), (80, 70)), True), ((1, (5, 90), (30, 92)), True), ((1, (5, 90), (30, 92)), False)]
+)
+def test_one_more_stroke_on_a_photo(extra, kept):
+    """The seeds alone are new, or the colours are learned anew and all capacities change."""
+    photo = cv2.resize(photos.astronaut(), (96, 96), interpolation=cv2.INTER_AREA).astype(np.float32)
+    contrasts = squared_contrasts(photo, 8)
+    weights = pairwise_weights(contrasts, 20.0, estimate_sigma(contrasts))
+    strokes = np.zeros((96, 96), np.uint8)
+    cv2.line(strokes, (30, 30), (50, 60), 2, 3)
+    cv2.line(strokes, (3, 3), (3, 70), 1, 3)
+
+    def energy(learned):
+        means = [photo[learned == label].mean(axis=0) for label in (1, 2)]
+        return data_costs(np.stack([((photo - mean) ** 2).sum(axis=2) / 2000 for mean in means]), strokes, weights)
+
+    before, first = strokes.copy(), energy(strokes)
+    graph = GridMaxflow(*first, *weights)
+    graph.solve()
+    cv2.line(strokes, extra[1], extra[2], extra[0], 3)
+    data = energy(before if kept else strokes)
+    graph.update(*data)
+    flow, inside = graph.solve()
+    expected_flow, expected = grid_maxflow(*data, *weights)
+    assert flow == expected_flow == cut_value(inside, *data, *weights)
+    np.testing.assert_array_equal(inside, expected)
