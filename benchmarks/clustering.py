@@ -27,7 +27,7 @@ from sklearn.cluster import KMeans
 from benchmarks.bsds import bsds_photos
 from segdemo import metrics
 from segdemo.clustering.features import lab_colours, region_means
-from segdemo.clustering.kmeans import pixel_points
+from segdemo.clustering.points import pixel_points
 from segdemo.method import Run, get_method
 
 try:
@@ -60,7 +60,8 @@ def sklearn_kmeans(position_weight: float) -> Segmenter:
     def segment(image: np.ndarray) -> np.ndarray:
         features = lab_colours(image).reshape(-1, 3)
         if position_weight:
-            features = pixel_points(image, "Lab", position_weight).features.astype(np.float32)
+            points = pixel_points(image, "Lab", position_weight)
+            features = points.features[points.of_pixel]
         return KMeans(6, n_init=3, max_iter=60, random_state=0).fit_predict(features).reshape(image.shape[:2])
 
     return segment

@@ -12,36 +12,32 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
-import numba
 import numpy as np
 from pydantic import Field
 
 from ..errors import ParameterError
 from ..method import Params, Run, method
 from ..segmentation import Picture, Segmentation
-from .features import lab_colours, mean_colours, rank_by_area
+from ..strips import in_strips
+from .blocks import BLOCK, Blocks, assign_blocks, draw, lower_costs, summarize
+from .features import mean_colours, paint, rank_by_area
+from .points import Points, draw_points, pixel_points
 
+PLANES = {
+    "Lab": ((1, 2), "a, b"),
+    "RGB": ((0, 1), "red, green"),
+    "HSV": ((0, 1), "V·S·cos H, V·S·sin H"),
+}  # what the picture of the clusters shows: two features and their names
 TOLERANCE = 1e-5  # stop when an iteration lowers the objective by less than this part
 
 
 class KMeansParams(Params):
     clusters: int = Field(6, ge=2, le=32, description="number of clusters K")
-    colour_space: Literal["Lab", "RGB"] = Field("Lab", description="space in which colours are compared")
+    colour_space: Literal["Lab", "RGB", "HSV"] = Field("Lab", description="space in which colours are compared")
     position_weight: float = Field(0.0, ge=0, le=5, description="weight of the position, 0: colour only")
+    texture_weight: float = Field(0.0, ge=0, le=5, description="weight of the local texture, 0: none")
     max_iterations: int = Field(60, ge=1, le=300, description="most iterations of Lloyd's algorithm")
     restarts: int = Field(3, ge=1, le=10, description="runs from different seeds, the best of which is kept")
-
-
-class Points(NamedTuple):
-    """Pixels as points of a Euclidean space; equal pixels are one point with a weight.
-
-    ``features`` (N, C) float64, ``weights`` (N,) float64: how many pixels each point stands for,
-    ``of_pixel`` (h·w,): the point of each pixel.
-    """
-
-    features: np.ndarray
-    weights: np.ndarray
-    of_pixel: np.ndarray
 
 
 class LloydStep(NamedTuple):
@@ -50,32 +46,6 @@ class LloydStep(NamedTuple):
     labels: np.ndarray
     centres: np.ndarray
     objective: float
-
-
-@numba.njit(cache=True, nogil=True)
-def assign(
-    features: np.ndarray, weights: np.ndarray, centres: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """The nearest centre of each point, and what the next means need, in one pass over the (N, C) points.
-
-    Returns labels (N,) uint8, squared distances (N,), weighted sums (K, C) and weights (K,) of the clusters.
-    """
-    points, channels = features.shape
-    labels, squared = np.empty(points, np.uint8), np.empty(points)
-    sums, masses = np.zeros(centres.shape), np.zeros(len(centres))
-    for i in range(points):
-        nearest, least = 0, np.inf
-        for j in range(len(centres)):
-            distance = 0.0
-            for c in range(channels):
-                distance += (features[i, c] - centres[j, c]) ** 2
-            if distance < least:
-                nearest, least = j, distance
-        labels[i], squared[i] = nearest, least
-        masses[nearest] += weights[i]
-        for c in range(channels):
-            sums[nearest, c] += weights[i] * features[i, c]
-    return labels, squared, sums, masses
 
 
 def restart_empty(
@@ -90,6 +60,37 @@ def restart_empty(
         cost = np.minimum(cost, weights * ((features - centres[empty]) ** 2).sum(1))
 
 
+class Assignment:
+    """The points made ready for many questions: which of these centres is the nearest to each?
+
+    Takes (N, C) features, float32 or float64, and weights (N,) > 0.
+    """
+
+    def __init__(self, features: np.ndarray, weights: np.ndarray):
+        self.planes = np.ascontiguousarray(features.T)  # (C, N)
+        self.weights = np.asarray(weights, self.planes.dtype)
+        self.blocks = Blocks(*summarize(self.planes, self.weights))
+        # Their number depends on the points alone: partial sums, and so the result, are the same on every machine.
+        self.strips = int(np.clip(len(features) // 2**16, 1, 8))
+
+    def __call__(self, centres: np.ndarray) -> tuple[np.ndarray, float, np.ndarray]:
+        """Labels (N,) uint8, the objective, and per cluster (K, C + 1) the weighted sums and the weight."""
+        centres = np.ascontiguousarray(centres, np.float64)
+        apart = np.sqrt(((centres[:, None] - centres) ** 2).sum(2)) * (1 + 1e-6)
+        labels = np.empty(self.planes.shape[1], np.uint8)
+        sums = np.zeros((self.strips, len(centres), len(self.planes) + 1))
+        points = self.planes, self.weights, tuple(self.blocks)
+        costs = in_strips(
+            lambda strip, first, last: assign_blocks(*points, centres, apart, first, last, labels, sums[strip]),
+            len(self.blocks.radii), self.strips,
+        )  # fmt: skip
+        return labels, sum(costs), sums.sum(0)
+
+    def costs(self, centres: np.ndarray, labels: np.ndarray) -> np.ndarray:
+        """(N,) the weighted squared distance of each point to the centre of its label."""
+        return self.weights * ((self.planes.T - centres[labels]) ** 2).sum(1)
+
+
 def kmeans_lloyd(
     features: np.ndarray,
     centres: np.ndarray,
@@ -97,74 +98,61 @@ def kmeans_lloyd(
     max_iterations: int = 300,
     tolerance: float = 0.0,
 ) -> Iterator[LloydStep]:
-    """Lloyd's algorithm on (N, C) float64 points from (K, C) centres, K <= 256; yields every iteration.
+    """Lloyd's algorithm on (N, C) points from (K, C) centres, K <= 256; yields every iteration.
 
     Each step's labels are the nearest centres of the same step; the last step is the result.
     ``weights`` (N,) > 0 count a point several times. Ends after ``max_iterations``, or when the
     objective falls by no more than ``tolerance`` times its value; with 0: when it falls no more.
+    Fastest where points that follow each other are near each other, as ``pixel_points`` gives them.
     """
     weights = np.ones(len(features)) if weights is None else weights
+    return lloyd_steps(Assignment(features, weights), centres, max_iterations, tolerance)
+
+
+def lloyd_steps(assign: Assignment, centres: np.ndarray, max_iterations: int, tolerance: float) -> Iterator[LloydStep]:
+    """``kmeans_lloyd`` of points made ready before."""
     previous = float("inf")
     for _ in range(max_iterations):
-        labels, squared, sums, masses = assign(features, weights, centres)
-        cost = weights * squared
-        objective = float(cost.sum())
+        labels, objective, sums = assign(centres)
+        if objective > previous:
+            return  # by rounding: the step before is the result
         yield LloydStep(labels, centres, objective)
         if previous - objective <= tolerance * objective:
             return
-        previous = objective
-        centres = sums / np.where(masses > 0, masses, 1)[:, None]
-        restart_empty(centres, masses, features, weights, cost)
+        masses, previous, old = sums[:, -1], objective, centres
+        centres = sums[:, :-1] / np.where(masses > 0, masses, 1)[:, None]
+        if masses.min() == 0:
+            restart_empty(centres, masses, assign.planes.T, assign.weights, assign.costs(old, labels))
 
 
-def seed_plus_plus(features: np.ndarray, weights: np.ndarray, clusters: int, rng: np.random.Generator) -> np.ndarray:
+def seed_plus_plus(
+    features: np.ndarray, weights: np.ndarray, clusters: int, rng: np.random.Generator, trials: int = 0
+) -> np.ndarray:
     """k-means++ seeds (K, C): each next centre is a point, drawn in proportion to its squared distance to those before.
 
-    Raises ``ParameterError`` when there are fewer distinct points than clusters.
+    Of ``trials`` draws, by default 2 + ⌊ln K⌋, the one that lowers the sum of these distances the most is taken (Arthur
+    & Vassilvitskii, section 5). Raises ``ParameterError`` when there are fewer distinct points than clusters.
     """
+    trials, planes = trials or 2 + int(np.log(clusters)), np.ascontiguousarray(features.T)
+    weights = np.asarray(weights, planes.dtype)
+    unlimited, blocks = np.full_like(weights, np.inf), -(-len(weights) // BLOCK)
+    # The first seed is drawn by the weights alone: as if every point were at distance 1 of something.
+    best = weights, np.add.reduceat(weights, np.arange(0, len(weights), BLOCK), dtype=np.float64)
     centres: list[np.ndarray] = []
-    cost = weights
     for _ in range(clusters):
-        mass = np.cumsum(cost)
-        if mass[-1] == 0:
+        costs, totals = best
+        if totals.sum() == 0:
             raise ParameterError(f"there are only {len(centres)} distinct points: lower clusters to {len(centres)}")
-        centres.append(features[np.searchsorted(mass, rng.random() * mass[-1], side="right")])
-        to_new = weights * ((features - centres[-1]) ** 2).sum(1)
-        cost = to_new if len(centres) == 1 else np.minimum(cost, to_new)
+        tried = []
+        for _ in range(trials if centres else 1):
+            centre = features[draw(costs, totals, rng.random())]
+            lowered, sums = np.empty_like(weights), np.empty(blocks)
+            inputs, outputs = (planes, weights, centre, costs if centres else unlimited), (lowered, sums)
+            in_strips(lambda _, first, last, i=inputs, o=outputs: lower_costs(*i, first, last, *o), blocks)
+            tried.append((sums.sum(), centre, (lowered, sums)))
+        _, centre, best = min(tried, key=lambda attempt: attempt[0])
+        centres.append(centre)
     return np.stack(centres)
-
-
-def pixel_points(image: np.ndarray, colour_space: str, position_weight: float) -> Points:
-    """The pixels of an (h, w, 3) uint8 image as points.
-
-    Colours: Lab, or RGB scaled to 0..100 so that both spaces have the same extent. Positions:
-    scaled so that the longer side spans 0..100, times ``position_weight``. Without positions
-    pixels of equal colour are one weighted point, which changes nothing but the time.
-    """
-    colours = lab_colours(image) if colour_space == "Lab" else image * np.float32(100 / 255)
-    colours = colours.reshape(-1, 3).astype(np.float64)
-    if position_weight == 0:
-        red, green, blue = image.reshape(-1, 3).astype(np.int32).T
-        _, first, of_pixel, counts = np.unique(
-            red << 16 | green << 8 | blue, return_index=True, return_inverse=True, return_counts=True
-        )
-        return Points(colours[first], counts.astype(np.float64), of_pixel.ravel())
-    height, width = image.shape[:2]
-    positions = np.indices((height, width)).reshape(2, -1).T * (100 * position_weight / max(height, width))
-    pixels = height * width
-    return Points(np.hstack([colours, positions]), np.ones(pixels), np.arange(pixels))
-
-
-def draw_points(
-    points: Points, labels: np.ndarray, palette: np.ndarray, axes: tuple[int, int], size: int = 320
-) -> np.ndarray:
-    """The points in the plane of two feature axes, each in its cluster's colour, (size, size, 3) uint8."""
-    plane = points.features[:, axes]
-    low, span = plane.min(0), max(float(np.ptp(plane, axis=0).max()), 1e-6)
-    column, row = ((plane - low) / span * (size - 1)).round().astype(int).T
-    drawn = np.full((size, size, 3), 24, np.uint8)
-    drawn[size - 1 - row, column] = palette[labels]
-    return drawn
 
 
 def is_shown(number: int) -> bool:
@@ -172,14 +160,27 @@ def is_shown(number: int) -> bool:
     return number <= 12 or (number <= 60 and number % 5 == 0) or number % 30 == 0
 
 
+def count_distinct(features: np.ndarray, most: int) -> int:
+    """How many of the (N, C) points are different, counted up to ``most``."""
+    found = len(np.unique(features[:: len(features) // 4096 + 1], axis=0))
+    if found >= most or len(features) <= 4096:
+        return min(found, most)
+    found, left = 0, np.ones(len(features), bool)
+    while found < most and left.any():
+        left &= (features != features[left.argmax()]).any(1)
+        found += 1
+    return found
+
+
 def best_of(points: Points, params: KMeansParams, clusters: int, run: Run) -> dict[int, LloydStep]:
     """The restart that ended with the lowest objective: its shown iterations by number, and the last."""
     best: dict[int, LloydStep] = {}
+    assign = Assignment(points.features, points.weights)
     for restart in range(params.restarts):
         run.step(restart / params.restarts, "seeding")
         centres = seed_plus_plus(points.features, points.weights, clusters, run.rng)
         steps: dict[int, LloydStep] = {}
-        lloyd = kmeans_lloyd(points.features, centres, points.weights, params.max_iterations, TOLERANCE)
+        lloyd = lloyd_steps(assign, centres, params.max_iterations, TOLERANCE)
         for number, step in enumerate(lloyd, start=1):
             steps[number] = step
             if not (run.keep_frames and is_shown(number - 1)):
@@ -199,22 +200,23 @@ def kmeans(image: np.ndarray, params: KMeansParams, run: Run) -> Segmentation:
     iteration; the objective never rises.
     """
     with run.time("features"):
-        points = pixel_points(image, params.colour_space, params.position_weight)
-    clusters = min(params.clusters, len(points.features))
+        settings = params.colour_space, params.position_weight, params.texture_weight
+        points = run.cached(("points", *settings), lambda: pixel_points(image, *settings))
+    clusters = count_distinct(points.features, params.clusters)
     with run.time("Lloyd's algorithm"):
         steps = best_of(points, params, clusters, run)
     iterations = max(steps)
     last = steps[iterations]
     with run.time("label maps"):
         shape = image.shape[:2]
-        rank = rank_by_area(last.labels[points.of_pixel], clusters).astype(np.uint8)
-        for number, step in steps.items():
+        rank = rank_by_area(last.labels, clusters, points.weights).astype(np.uint8)
+        for number, step in steps.items() if run.keep_frames else ():
             caption = f"iteration {number}: objective {step.objective:.4g}"
-            run.frame(caption, rank[step.labels][points.of_pixel].reshape(shape), energy=step.objective)
+            run.frame(caption, points.on_pixels(rank[step.labels], shape), energy=step.objective)
         point_labels = rank[last.labels]
-        labels = point_labels[points.of_pixel].reshape(shape)
+        labels = points.on_pixels(point_labels, shape)
         palette = mean_colours(image, labels, clusters)
-    axes, plane = ((1, 2), "a, b") if params.colour_space == "Lab" else ((0, 1), "red, green")
+    axes, plane = PLANES[params.colour_space]
     result = Segmentation(
         labels,
         ["cluster 1 (largest)", *(f"cluster {k + 1}" for k in range(1, clusters))],
@@ -222,7 +224,7 @@ def kmeans(image: np.ndarray, params: KMeansParams, run: Run) -> Segmentation:
         energy_name="objective Σ δᵢⱼ ‖xᵢ − cⱼ‖²",
         opacity=1.0,
         pictures=[
-            Picture("mean colours", palette[labels], "Each pixel in the mean colour of its cluster."),
+            Picture("mean colours", paint(palette, labels), "Each pixel in the mean colour of its cluster."),
             Picture(
                 f"clusters in the ({plane}) plane",
                 draw_points(points, point_labels, palette, axes),
@@ -233,7 +235,7 @@ def kmeans(image: np.ndarray, params: KMeansParams, run: Run) -> Segmentation:
             "iterations": iterations,
             "objective": last.objective,
             "root mean square distance": float(np.sqrt(last.objective / labels.size)),
-            "distinct colours" if params.position_weight == 0 else "pixels": len(points.features),
+            "pixels" if params.position_weight or params.texture_weight else "distinct colours": len(points.features),
         },
     )
     if clusters < params.clusters:

@@ -19,15 +19,14 @@ import numpy as np
 from ..clustering.features import mean_colours, rank_by_area
 from ..clustering.kmeans import (
     TOLERANCE,
+    Assignment,
     LloydStep,
-    Points,
-    assign,
     is_shown,
     kmeans_lloyd,
-    pixel_points,
     restart_empty,
     seed_plus_plus,
 )
+from ..clustering.points import Points, pixel_points
 from ..errors import ParameterError
 from ..method import Run
 
@@ -195,9 +194,11 @@ def elbow(image: np.ndarray, run: Run, colour_space: str = "Lab", seed: int = 0,
 
 def one_more(points: Points, centres: np.ndarray) -> np.ndarray:
     """(K + 1, 3): the centres and the point that costs most with them."""
-    _, squared, _, masses = assign(points.features, points.weights, centres)
+    assign = Assignment(points.features, points.weights)
+    labels, _, sums = assign(centres)
     grown = np.vstack([centres, centres[:1]])
-    restart_empty(grown, np.append(masses, 0), points.features, points.weights, points.weights * squared)
+    costs = assign.costs(centres, labels)
+    restart_empty(grown, np.append(sums[:, -1], 0), points.features, points.weights, costs)
     return grown
 
 

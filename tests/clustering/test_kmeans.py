@@ -3,8 +3,10 @@ import pytest
 import skimage.data
 from sklearn.cluster import KMeans
 
-from segdemo.clustering.features import lab_colours
-from segdemo.clustering.kmeans import KMeansParams, kmeans, kmeans_lloyd, pixel_points, seed_plus_plus
+from segdemo.clustering.blocks import BLOCK
+from segdemo.clustering.features import lab_colours, texture_features
+from segdemo.clustering.kmeans import Assignment, KMeansParams, kmeans, kmeans_lloyd, seed_plus_plus
+from segdemo.clustering.points import colour_features, distinct_colours, pixel_points
 from segdemo.errors import Cancelled, ParameterError
 from segdemo.method import Run
 
@@ -19,7 +21,7 @@ def run_kmeans(image, run=None, **params):
     return kmeans(image, KMeansParams(**params), run), run
 
 
-@pytest.mark.parametrize("colour_space, position_weight", [("Lab", 0.0), ("RGB", 0.0), ("Lab", 0.7)])
+@pytest.mark.parametrize("colour_space, position_weight", [("Lab", 0.0), ("RGB", 0.0), ("HSV", 0.0), ("Lab", 0.7)])
 def test_same_objective_as_scikit_learn_from_the_same_centres(photo, colour_space, position_weight):
     points = pixel_points(photo, colour_space, position_weight)
     centres = points.features[np.random.default_rng(3).choice(len(points.features), 5, replace=False)]
@@ -69,7 +71,7 @@ def test_plus_plus_takes_every_distinct_point_once_and_refuses_more():
 
 def test_plus_plus_draws_by_squared_distance():
     features, rng = np.array([[0.0], [1.0], [3.0]]), np.random.default_rng(1)
-    pairs = [tuple(seed_plus_plus(features, np.ones(3), 2, rng).ravel()) for _ in range(3000)]
+    pairs = [tuple(seed_plus_plus(features, np.ones(3), 2, rng, trials=1).ravel()) for _ in range(3000)]
     after_zero = [second for first, second in pairs if first == 0]
     assert np.mean(np.array(after_zero) == 3) == pytest.approx(9 / 10, abs=0.03)
 
@@ -129,3 +131,85 @@ def test_same_seed_same_result(photo):
 def test_can_be_cancelled(photo):
     with pytest.raises(Cancelled):
         run_kmeans(photo, Run(is_cancelled=lambda: True))
+
+
+@pytest.mark.parametrize("channels, spread", [(1, 0.1), (3, 1.0), (5, 30.0)])
+def test_blocks_change_nothing(channels, spread):
+    """Against comparing every point with every centre, whether the blocks are tight or wide."""
+    rng = np.random.default_rng(channels)
+    middles = rng.uniform(0, 100, (40, channels)).repeat(BLOCK, 0)[:-5]  # the last block is not full
+    features, weights = middles + rng.normal(0, spread, middles.shape), rng.integers(1, 9, len(middles)).astype(float)
+    centres = rng.uniform(0, 100, (9, channels))
+    labels, objective, sums = Assignment(features, weights)(centres)
+    squared = ((features[:, None] - centres) ** 2).sum(2)
+    assert np.array_equal(labels, squared.argmin(1))
+    assert objective == pytest.approx((weights * squared.min(1)).sum())
+    for k in range(9):
+        mine = labels == k
+        assert sums[k] == pytest.approx(np.append((weights[mine, None] * features[mine]).sum(0), weights[mine].sum()))
+
+
+def test_distinct_colours_are_those_of_a_sort():
+    pixels = np.random.default_rng(0).integers(0, 256, (5000, 3), dtype=np.uint8)
+    pixels[1000:] = pixels[:4000] // 16 * 16
+    colours, weights, of_pixel = distinct_colours(pixels)
+    expected, counts = np.unique(pixels, axis=0, return_counts=True)
+    order = np.lexsort(colours.T[::-1])
+    assert np.array_equal(colours[order], expected) and np.array_equal(weights[order], counts)
+    assert np.array_equal(colours[of_pixel], pixels)
+
+
+def test_hue_is_a_circle():
+    """Reds on both sides of 0 degrees are near, cyan is far, and what is nearly black has no hue."""
+    colours = np.array([[[255, 0, 20], [255, 20, 0], [0, 255, 255], [3, 0, 0], [0, 3, 3]]], np.uint8)
+    red, other_red, cyan, dark, other_dark = colour_features(colours, "HSV")[0]
+    assert np.linalg.norm(red - other_red) < 20 and np.linalg.norm(red - cyan) > 150
+    assert np.linalg.norm(dark - other_dark) < 4
+    saturation, value = np.hypot(*red[:2]) / red[2], red[2]
+    assert saturation == pytest.approx(1, abs=1e-4) and value == pytest.approx(100)
+
+
+def stripes(angle, size=64):
+    y, x = np.mgrid[:size, :size]
+    wave = 128 + 80 * np.sin((x * np.cos(angle) + y * np.sin(angle)) * 2 * np.pi / 6)
+    return np.repeat(wave[..., None], 3, 2).round().astype(np.uint8)
+
+
+@pytest.mark.parametrize("other", [stripes(np.pi / 2), np.full((64, 64, 3), 128, np.uint8)], ids=["turned", "smooth"])
+def test_texture_tells_apart_what_colour_cannot(other):
+    """Stripes beside stripes of the other direction, or beside their mean grey."""
+    image = np.concatenate([stripes(0), other], axis=1)
+    truth = np.arange(128)[None].repeat(64, 0) >= 64
+
+    def right(**params):
+        agree = (run_kmeans(image, clusters=2, **params)[0].labels.astype(bool) == truth)[:, 4:-4].mean()
+        return max(agree, 1 - agree)
+
+    assert right(texture_weight=2.0) > 0.9 > 0.8 > right()
+
+
+def test_texture_of_a_known_pattern():
+    """sin(2π x / 12) with amplitude A has mean squared slope (2π A / 12)² / 2, all of it across."""
+    x = np.arange(240) * 2 * np.pi / 12
+    image = np.repeat((128 + 60 * np.sin(x))[None, :, None].repeat(200, 0), 3, 2).round().astype(np.uint8)
+    light = lab_colours(image)[100, 60:180, 0].astype(float)
+    slope = np.sqrt((np.gradient(light) ** 2).mean())
+    strength, cosine, sine = map(float, texture_features(image)[100, 60:180].mean(0) / 4)
+    assert strength == pytest.approx(slope, rel=0.15)
+    assert cosine == pytest.approx(strength, rel=0.02) and abs(sine) < 0.02 * strength
+    turned = texture_features(image.transpose(1, 0, 2).copy())[60:180, 100].mean(0) / 4
+    assert turned == pytest.approx([strength, -cosine, sine], abs=0.02 * strength)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 9), (9, 1), (2, 2), (3, 50)])
+@pytest.mark.parametrize("kind", ["constant", "black", "noise"])
+@pytest.mark.parametrize("colour_space", ["Lab", "RGB", "HSV"])
+@pytest.mark.parametrize("weights", [{}, {"position_weight": 0.5}, {"texture_weight": 1.0}])
+def test_any_size(shape, kind, colour_space, weights):
+    noise = np.random.default_rng(0).integers(0, 256, (*shape, 3), dtype=np.uint8)
+    image = noise if kind == "noise" else np.full_like(noise, 128 * (kind == "constant"))
+    result, run = run_kmeans(image, colour_space=colour_space, **weights)
+    assert result.labels.shape == shape
+    assert len(np.unique(result.labels)) == len(result.names) == len(result.palette)
+    assert np.all(np.isfinite(run.energy)) and np.isfinite(result.facts["objective"])
+    assert (len(result.names) < 6) == bool(result.notices)
