@@ -306,17 +306,22 @@ class LinearChainCRF:
 
     @classmethod
     def fit(cls, runs: Runs, labels: int, prior: float = 1.0, iterations: int = 60) -> LinearChainCRF:
-        """Maximize sum log p(Y | X) - prior |theta|^2 / 2 by L-BFGS; the gradient is observed less expected counts."""
+        """Maximize sum log p(Y | X) - prior |theta|^2 / 2 by L-BFGS; the gradient is observed less expected counts.
+
+        The penalty is on the weights of decorrelated features (their second moments are the identity), with which
+        60 iterations get as far as several hundred do without.
+        """
         inside = _inside(runs)
         centre, spread = runs.features[inside].mean(0), runs.features[inside].std(0) + 1e-6
-        objective = Likelihood(
-            runs, quadratic((runs.features - centre) / spread), likeness(runs.features), labels, prior
-        )
+        nodes = quadratic((runs.features - centre) / spread)
+        moments = nodes[inside].T @ nodes[inside] / inside.sum()
+        decorrelate = np.linalg.inv(np.linalg.cholesky(moments + 1e-6 * np.eye(len(moments)))).T
+        objective = Likelihood(runs, nodes @ decorrelate, likeness(runs.features), labels, prior)
         found = minimize(
             objective, np.zeros(objective.size), jac=True, method="L-BFGS-B", options={"maxiter": iterations}
         )
         weights, transition, contrast = objective.unpack(found.x)
-        return cls(weights, transition, float(contrast), centre, spread)
+        return cls(weights @ decorrelate.T, transition, float(contrast), centre, spread)
 
 
 class Likelihood:

@@ -26,6 +26,10 @@ GRID = 192
 """Long side, in pixels, of the grid on which the kernels are evaluated."""
 
 
+SMOOTH = 20.0
+"""A pixel is the more telling the less the colours around it vary, compared with this, in grey levels."""
+
+
 @dataclass
 class PairwiseLesson:
     """What the page needs to work out any pixel's kernels and messages.
@@ -67,13 +71,19 @@ def telling_pixel(image: np.ndarray, beliefs: np.ndarray, scale: float) -> tuple
     before = beliefs.argmax(0)
     loss = np.take_along_axis(clipped(beliefs) - after, before[None], 0)[0]
     turned = loss * (after.argmax(0) != before)
-    # Of a neighbourhood that turns as one, and not a speck: the mean over 5 x 5 pixels, counted at pixels that turn.
-    score = cv2.blur(turned.astype(np.float32), (5, 5)) * (turned > 0)
+    # Of a neighbourhood that turns as one and looks alike, so that many listen: the mean over 5 x 5 pixels.
+    score = cv2.blur(turned.astype(np.float32), (5, 5)) * (turned > 0) * np.exp(-variance(image) / SMOOTH**2)
     rows, columns = (max(1, side // 12) for side in before.shape)
     inner = np.zeros_like(score)
     inner[rows:-rows, columns:-columns] = 1  # at the photo's rim half of the neighbours are missing
     score = score * inner if (score * inner).any() else (1 - beliefs.max(0)) * (inner if inner.any() else 1)
     return tuple(int(k) for k in np.unravel_index(score.argmax(), score.shape))
+
+
+def variance(image: np.ndarray) -> np.ndarray:
+    """(h, w) float32: how much the colours of the 5 x 5 pixels around each differ, summed over the channels."""
+    values = image.astype(np.float32)
+    return np.maximum(cv2.blur(values**2, (5, 5)) - cv2.blur(values, (5, 5)) ** 2, 0).sum(-1)
 
 
 def exact_kernels(

@@ -30,10 +30,12 @@ class Card:
 
 @dataclass
 class Shared:
-    """State of one visitor that all tabs share: results by card, and the pinned ones."""
+    """State of one visitor that all tabs share: results by card, the pinned ones, and the scribbles with their method."""
 
     results: gr.State
     pins: gr.State
+    pad: gr.HTML | None = None
+    pad_method: gr.Radio | None = None
 
 
 def card(key: str, method: str, title: str, group: str, shared: Shared, hint: str, **options: Any) -> Card:

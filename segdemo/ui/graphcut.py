@@ -59,6 +59,7 @@ def graphcut_tab(workshop: Workshop, panel: PhotoPanel, shared: Shared) -> dict[
                     elem_id="live",
                     min_width=120,
                 )
+            shared.pad, shared.pad_method = pad, method
             run, status = run_buttons(workshop, "Cut")
         with gr.Column(scale=1, min_width=330):
             target = card(

@@ -13,9 +13,8 @@ from ..method import Method, get_method, methods
 from ..networks.inference import NetworkParams, is_public
 from .cards import ENGINE, Card, Shared, card, run_buttons, run_cards
 from .controls import controls_for, named
-from .lessons.crf import film_lesson, pairwise_lesson, terms_lesson
+from .lessons.crf import film_lesson, pairwise_lesson, scanline_lesson, terms_lesson
 from .lessons.receptive_field import receptive_field_lesson
-from .lessons.scanline import scanline_lesson
 from .photo import PhotoPanel
 from .public import public_checkpoints
 from .workshop import Result, Workshop
@@ -65,9 +64,9 @@ def networks_tab(workshop: Workshop, panel: PhotoPanel, shared: Shared) -> dict[
     with gr.Accordion("Look inside: the CRF term by term", open=False, elem_id="terms-lesson"):
         terms_lesson(workshop, panel, ready, controls)
     with gr.Accordion(
-        "Look inside: hidden Markov model against CRF, on one line of the photo", open=False, elem_id="scanline-box"
+        "Look inside: hidden Markov model against CRF, line by line", open=False, elem_id="scanline-lesson"
     ):
-        scanline_lesson(workshop, panel, ready)
+        scanline_lesson(workshop, panel, ready, shared)
     with gr.Accordion("Look inside: how far each network looks", open=False, elem_id="field-box"):
         receptive_field_lesson(workshop, panel, ready)
     with gr.Accordion("Look inside: the CRF's mean field, iteration by iteration", open=False, elem_id="film-lesson"):

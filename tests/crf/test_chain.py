@@ -109,6 +109,29 @@ def test_hmm_counts():
     np.testing.assert_allclose(model.covariances, [[[0.25]], [[0.25]]])
 
 
+def test_training_beats_the_hmm_at_its_own_labels():
+    """On the lines it was fitted to, the CRF gives the labels a higher conditional likelihood than the HMM does."""
+    features, labels = markov_lines(lines=8)
+    runs = labelled_runs(features, labels)
+    likelihoods = []
+    for model in (HMM.fit(runs, 3), LinearChainCRF.fit(runs, 3)):
+        p = model.potentials(features)
+        given = sum(path_score(p, row, labels[row]) for row in range(len(labels)))
+        likelihoods.append(given - forward_backward(p).log_z.sum())
+    assert likelihoods[1] > likelihoods[0] + 1
+
+
+def test_training_has_converged_where_the_gradient_vanishes():
+    features, labels = markov_lines(lines=8)
+    runs = labelled_runs(features, labels)
+    model = LinearChainCRF.fit(runs, 3, prior=1e-3)
+    nodes = quadratic((runs.features - model.centre) / model.spread)
+    objective = Likelihood(runs, nodes, likeness(runs.features), 3, prior=0.0)
+    theta = np.concatenate([model.weights.ravel(), model.transition.ravel(), [model.contrast]])
+    _, gradient = objective(theta)
+    assert np.abs(gradient).max() < 0.01 * labels.size
+
+
 def test_gradient_of_the_likelihood():
     features, labels = markov_lines(lines=3, steps=8)
     labels[0, 3] = -1  # runs of different lengths

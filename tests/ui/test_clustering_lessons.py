@@ -104,11 +104,13 @@ def test_mistakes_and_defects_become_words():
 class Page:
     """The running page with the lessons."""
 
+    first = "#toy-lesson button"
+
     def __init__(self, browser, address):
         self.browser = browser
         browser.get_log("browser")
         browser.get(address)
-        self.wait(lambda: browser.find_elements("css selector", "#toy-lesson button"))
+        self.wait(lambda: browser.find_elements("css selector", self.first))
 
     def wait(self, condition, seconds=20):
         end = time.monotonic() + seconds

@@ -331,14 +331,3 @@ def test_public_checkpoints_tell_their_terms_and_explain_a_failed_download(page,
     page.wait(lambda: "cannot be reached" in page.one("#public-status").text)
     page.click(page.one("#public-run"))
     page.wait(lambda: "not downloaded yet" in page.one("#viewer-public").text)
-
-
-@pytest.mark.skipif(not NETWORKS, reason="no trained network here")
-def test_hmm_and_crf_label_a_line(page):
-    page.example(1)
-    page.tab("Networks")
-    page.click(page.wait(lambda: page.one("#scanline-box button")))
-    page.wait(lambda: page.one("#scanline-run").is_displayed())
-    page.click(page.one("#scanline-run"))
-    page.wait(lambda: "Linear-chain CRF" in page.one("#scanline").text)
-    assert "log Z(X)" in page.one("#scanline").text and "person" in page.one("#scanline").text

@@ -13,8 +13,8 @@ from ...method import Method
 from ...segmentation import heatmap
 from ..cards import ENGINE
 from ..photo import PhotoPanel
+from ..viewer.payload import photo_url
 from ..workshop import Workshop, read_photo
-from .scanline import figure
 
 INTRO = (
     "**How far does a network look?** The gradient of the unit in the middle of each map tells which pixels it heeds (Luo et al. 2016). L layers of "
@@ -67,3 +67,7 @@ def board_row(title: str, fields: list[Field]) -> str:
 def picture(field: Field) -> np.ndarray:
     """The field as a heat map; the fourth root brings out what is faint."""
     return heatmap((field.weights / max(field.weights.max(), 1e-30)) ** 0.25, 0, 1)
+
+
+def figure(title: str, picture: np.ndarray) -> str:
+    return f"<figure><img alt='' src='{photo_url(picture, picture.shape[:2])}'><figcaption>{html.escape(title)}</figcaption></figure>"

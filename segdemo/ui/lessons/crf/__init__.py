@@ -6,6 +6,7 @@ What can be computed from what was sent is computed in the browser.
 
 from .film import film_lesson
 from .pairwise import pairwise_lesson
+from .scanline import scanline_lesson
 from .terms import terms_lesson
 
-__all__ = ["film_lesson", "pairwise_lesson", "terms_lesson"]
+__all__ = ["film_lesson", "pairwise_lesson", "scanline_lesson", "terms_lesson"]

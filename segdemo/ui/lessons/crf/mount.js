@@ -1,2 +1,2 @@
 // Each lesson by the name of its page part.
-window.segdemoCrf = mounting({ pairwise: PairwiseLesson, film: FilmLesson, terms: TermsLesson });
+window.segdemoCrf = mounting({ pairwise: PairwiseLesson, film: FilmLesson, terms: TermsLesson, scanline: ScanlineLesson });

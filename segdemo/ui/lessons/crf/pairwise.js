@@ -219,7 +219,7 @@ class PairwiseLesson extends Lesson {
     const { width, height } = this.result, top = this.top(name) || 1, values = this.kernels[name];
     this.layers = this.layers || {};
     this.layers[name] = blankCanvas(width, height);
-    paintPixels(this.layers[name], width, height, (i) => viridisPixels[Math.min(255, Math.round(255 * values[i] / top))]);
+    paintPixels(this.layers[name], width, height, (i) => viridisPixels[Math.min(255, Math.round(255 * Math.sqrt(values[i] / top)))]);
     const exceeds = name === "both" && values.some((value) => value > 1.001 * top);
     const titles = { bilateral: "bilateral kernel", spatial: "spatial kernel", both: "both, weighted" };
     this.say(`${name}-note`, html("b", {}, titles[name]), html("span", { class: "cf-scale" }, "0 ", html("i", { class: "cl-scale" }), ` ${exceeds ? "≥ " : ""}${top.toPrecision(2)}`));
@@ -297,6 +297,6 @@ class PairwiseLesson extends Lesson {
   writeHint() {
     const { width, height, scale } = this.result;
     this.say("hint", `Drag, or move the pixel with the arrow keys (Shift: ten at a time). Both kernels are exact here, on a grid of ${width} × ${height} pixels; σ`, html("sub", {}, "xy"), " and σ", html("sub", {}, "s"),
-      ` are in pixels at working size and shrink by ${scale.toFixed(2)} with it. The CRF normalizes each kernel symmetrically, k(i, j) / √(Σ k(i, ·) Σ k(j, ·)), so that a pixel in a crowd of its like is not shouted at; messages are always of that kernel, and a pixel hears itself too.`);
+      ` are in pixels at working size and shrink by ${scale.toFixed(2)} with it. The CRF normalizes each kernel symmetrically, k(i, j) / √(Σ k(i, ·) Σ k(j, ·)), so that a pixel in a crowd of its like is not shouted at; messages are always of that kernel, and a pixel hears itself too. Colours follow the square root of the weight, so that faint ones show.`);
   }
 }

@@ -18,7 +18,15 @@ from ...viewer.payload import pack
 from ...workshop import Workshop
 from ..clustering.parts import NO_PHOTO, WIRING, asked, in_words, lesson_html, script, turn_of
 
-SCRIPTS = ("../../viewer/pixels.js", "../clustering/common.js", "pairwise.js", "film.js", "terms.js", "mount.js")
+SCRIPTS = (
+    "../../viewer/pixels.js",
+    "../clustering/common.js",
+    "pairwise.js",
+    "film.js",
+    "terms.js",
+    "scanline.js",
+    "mount.js",
+)
 
 source = beside(__file__)
 
