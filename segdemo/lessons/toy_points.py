@@ -13,8 +13,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..clustering.affinity import Affinity, affinity_matrix
 from ..clustering.kmeans import LloydStep, kmeans_lloyd, seed_plus_plus
-from ..clustering.ncut import NormalizedCut, affinity_matrix, leading_eigenvectors, ncut_value, normalized_cut
+from ..clustering.spectral import NormalizedCut, leading_eigenvectors, ncut_value, normalized_cut
 from ..errors import ParameterError
 
 MOST_POINTS = 600
@@ -108,7 +109,7 @@ def toy_clusters(points: np.ndarray, clusters: int, width: float, seed: int = 0)
     """
     check(points, clusters, width)
     rng = np.random.default_rng(seed)
-    affinity = affinity_matrix(np.zeros((len(points), 1)), points, 1.0, width, radius=2.0)  # no pair is farther apart
+    affinity = affinity_matrix(np.zeros((len(points), 1)), points, Affinity(1.0, width, radius=2.0))  # all pairs
     cut = normalized_cut(affinity, clusters, rng)
     values, vectors = leading_eigenvectors(affinity, min(10, len(points)), rng)
     best = min((lloyd_from_seeds(points, clusters, rng) for _ in range(STARTS)), key=lambda step: step.objective)

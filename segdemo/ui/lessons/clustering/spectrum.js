@@ -17,7 +17,7 @@ class SpectrumLesson extends Lesson {
   }
 
   listen() {
-    for (const name of ["superpixels", "colour", "position", "radius"]) {
+    for (const name of ["superpixels", "colour", "contour", "position", "radius"]) {
       this.part(name).addEventListener("input", () => { this.writeFields(); if (this.result) this.requestSoon(); });
     }
     this.part("clusters").addEventListener("input", () => this.useClusters(this.number("clusters")));
@@ -44,11 +44,11 @@ class SpectrumLesson extends Lesson {
   }
 
   writeFields() {
-    for (const name of ["colour", "position", "radius"]) this.say(`${name}-value`, this.part(name).value);
+    for (const name of ["colour", "contour", "position", "radius"]) this.say(`${name}-value`, this.part(name).value);
   }
 
   question() {
-    return { superpixels: this.number("superpixels"), sigma_colour: this.number("colour"), sigma_position: this.number("position"), radius: this.number("radius") };
+    return { superpixels: this.number("superpixels"), sigma_colour: this.number("colour"), contour: this.number("contour"), sigma_position: this.number("position"), radius: this.number("radius") };
   }
 
   async decode(value) {
@@ -174,11 +174,11 @@ class SpectrumLesson extends Lesson {
     const ticks = values.map((value, i) => this.makeValue(i + 1, value, x(i + 1), y(value), floor, (width - 56) / values.length));
     canvas.replaceChildren(
       svg("rect", { class: "cl-gap", x: x(1) - 10, width: x(values.length) - x(1) + 20, y: y(high), height: Math.max(y(low) - y(high), 2) }),
-      svg("text", { class: "cl-gap-text", x: 20, y: 15 }, `eigengap λ${lowered(suggested + 1)} − λ${lowered(suggested)} = ${(high - low).toFixed(3)}: K = ${suggested}`),
+      svg("text", { class: "cl-gap-text", x: 20, y: 15 }, `eigengap: λ${lowered(suggested + 1)} = ${precise(high)} after λ${lowered(suggested)} = ${precise(low)}, K = ${suggested}`),
       svg("line", { class: "cl-mark", x1: middle, x2: middle, y1: y(high), y2: floor }), svg("line", { class: "cl-axis", x1: 20, x2: width - 8, y1: floor, y2: floor }), ...ticks,
     );
     this.say("offer", `Use K = ${suggested}`);
-    this.say("gap-caption", `The gap after λ${lowered(suggested)} is the largest: ${suggested} groups hang together more than any finer division. An offer, no law: `,
+    this.say("gap-caption", `After λ${lowered(suggested)} the eigenvalues leap most in proportion: ${suggested} groups hang together more than any finer division. An offer, no law: `,
       "other widths σ give another spectrum. Choose a λ to see its eigenvector.");
   }
 

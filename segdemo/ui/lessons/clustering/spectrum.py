@@ -7,7 +7,8 @@ from typing import Any
 import gradio as gr
 import numpy as np
 
-from ....lessons.spectrum import Part, Spectrum, spectrum
+from ....clustering.bisection import Part
+from ....lessons.spectrum import Spectrum, spectrum
 from ...photo import PhotoPanel
 from ...viewer.payload import pack
 from ...workshop import Workshop
@@ -26,8 +27,9 @@ def read_ask(ask: dict[str, Any]) -> dict[str, Any]:
     return {
         "superpixels": integer(ask, "superpixels", 300),
         "sigma_colour": number(ask, "sigma_colour", 15.0),
-        "sigma_position": number(ask, "sigma_position", 5.0),
-        "radius": number(ask, "radius", 8.0),
+        "sigma_position": number(ask, "sigma_position", 0.3),
+        "radius": number(ask, "radius", 0.6),
+        "contour": number(ask, "contour", 1.0),
     }
 
 
@@ -55,15 +57,15 @@ def spectrum_value(photo: np.ndarray, lesson: Spectrum) -> dict[str, Any]:
             "thresholds": rounded(lesson.sweep.thresholds, 6),
             "ncuts": rounded(lesson.sweep.ncuts, 6),
         },
-        "tree": part_value(lesson.tree),
+        "tree": part_value(lesson.tree, np.bincount(lesson.superpixels.ravel())),
     }
 
 
-def part_value(part: Part) -> dict[str, Any]:
-    """A part of the tree and, within it, its parts; the nodes stand at the leaves only."""
+def part_value(part: Part, sizes: np.ndarray) -> dict[str, Any]:
+    """A part of the tree and, within it, its parts; the nodes, of (N,) ``sizes`` in pixels, stand at the leaves only."""
     return {
-        "pixels": part.pixels,
+        "pixels": int(sizes[part.nodes].sum()),
         "ncut": part.ncut,
-        "parts": [part_value(half) for half in part.parts],
+        "parts": [part_value(half, sizes) for half in part.parts],
         "nodes": [] if part.parts else part.nodes.tolist(),
     }

@@ -44,7 +44,7 @@ class CutTree {
       return;
     }
     const best = chosen.ncut === null ? "too few superpixels to cut again." : this.isCut(chosen, this.limit) ? `its best cut has Ncut ${precise(chosen.ncut)} and was made.`
-      : `its best cut has Ncut ${precise(chosen.ncut)}${chosen.ncut > this.limit ? ", above the limit" : ", but lies too deep"}: it stays whole.`;
+      : `its best cut has Ncut ${precise(chosen.ncut)}${chosen.ncut > this.limit ? ", above the limit" : ", but the tree has parts enough"}: it stays whole.`;
     lesson.say("tree-caption", html("b", {}, `${plural(this.nodesOf(chosen).length, "superpixel")}, ${percent(chosen.pixels / this.pixels)} of the photo:`), ` ${best}`);
   }
 
