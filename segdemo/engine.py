@@ -234,14 +234,17 @@ class Engine:
         photo = np.stack(np.broadcast_arrays(ramp[:, None], ramp[None, :], ramp[::-1, None]), axis=-1)
         scribbles = np.zeros((64, 64), np.uint8)
         scribbles[8:12, 8:56], scribbles[52:56, 8:56] = 1, 2
+        more = scribbles.copy()  # a cut after one more stroke goes on from the one before, by code of its own
+        more[30:34, 8:30] = 1
         for name, m in methods().items():
             if is_public(name):  # large, and wanted by few
                 continue
             extra = {"crf": True} if issubclass(m.params, RefinementParams) else {}
-            try:
-                self.run(name, photo, scribbles=scribbles if m.needs_scribbles else None, **extra)
-            except SegdemoError:
-                continue
+            for strokes in (scribbles, more) if m.needs_scribbles else (None,):
+                try:
+                    self.run(name, photo, scribbles=strokes, **extra)
+                except SegdemoError:
+                    break
 
     def _wait_for_turn(self, on_step: Callable | None, is_cancelled: Callable | None) -> None:
         waiting = Run(on_step=on_step, is_cancelled=is_cancelled)

@@ -31,7 +31,7 @@ from .energy import (
     squared_contrasts,
 )
 from .likelihood import colour_log_likelihoods, lab_colours, nearness_log_prior, posterior_costs
-from .maxflow import grid_maxflow
+from .maxflow import GridMaxflow, grid_maxflow
 from .scribbles import check_scribbles
 
 BACKGROUND, OBJECT = 0, 1
@@ -85,10 +85,11 @@ def graphcut(image: np.ndarray, params: GraphCutParams, run: Run) -> Segmentatio
     with run.time("edges"):
         contrasts, sigma = photo_contrasts(image, params.neighbours, run)
         sigma = params.sigma or sigma
-        weights = pairwise_weights(contrasts, params.smoothness, sigma)
+        edges = params.neighbours, params.smoothness, sigma  # what, besides the photo, the weights depend on
+        weights = run.cached(("graphcut weights", *edges), lambda: pairwise_weights(contrasts, *edges[1:]))
         data = data_costs(costs, seeds, weights, params.seed_cost)
     with run.time("maximum flow"):
-        labels, flow = solve(data, weights, run)
+        labels, flow = solve(data, weights, edges, run)
     removed = np.zeros(labels.shape, bool)
     if params.connected:
         removed = islands(labels, seeds == OBJECT + 1, params.neighbours)
@@ -104,7 +105,7 @@ def graphcut(image: np.ndarray, params: GraphCutParams, run: Run) -> Segmentatio
     }
     return Segmentation(
         labels=labels, names=list(BINARY.names), palette=BINARY.palette, energy_name="energy (nats)",
-        pictures=[*cost_pictures(costs), cut_picture(labels, weights)], facts=facts,
+        pictures=[*cost_pictures(costs), cut_picture(labels, weights)] if run.keep_frames else [], facts=facts,
     )  # fmt: skip
 
 
@@ -129,14 +130,15 @@ def log_scores(image: np.ndarray, seeds: np.ndarray, params: CutParams, run: Run
 
 def photo_contrasts(image: np.ndarray, neighbours: int, run: Run) -> tuple[list[np.ndarray], float]:
     """Squared contrasts between neighbours and their root mean square; kept for the next run on this photo."""
-    contrasts = run.cached(
-        ("graphcut contrasts", neighbours),
-        lambda: squared_contrasts(run.cached("graphcut Lab", lambda: lab_colours(image)), neighbours),
-    )
-    return contrasts, estimate_sigma(contrasts)
+
+    def measure() -> tuple[list[np.ndarray], float]:
+        contrasts = squared_contrasts(run.cached("graphcut Lab", lambda: lab_colours(image)), neighbours)
+        return contrasts, estimate_sigma(contrasts)
+
+    return run.cached(("graphcut contrasts", neighbours), measure)
 
 
-def solve(data: np.ndarray, weights: list[np.ndarray], run: Run) -> tuple[np.ndarray, int]:
+def solve(data: np.ndarray, weights: list[np.ndarray], edges: tuple, run: Run) -> tuple[np.ndarray, int]:
     """The labels (h, w) uint8 of least energy and the value of the flow, with a frame for each lambda of the replay.
 
     All frames are measured by the energy at the chosen lambda, of which the last one is the minimum.
@@ -144,8 +146,13 @@ def solve(data: np.ndarray, weights: list[np.ndarray], run: Run) -> tuple[np.nda
     parts = REPLAY if run.keep_frames else REPLAY[-1:]
     for i, part in enumerate(parts):
         text = "maximum flow" if part == 1 else f"maximum flow at {part:.1%} of lambda"
-        scaled = [np.round(part * w).astype(np.int64) for w in weights]
-        flow, labels = minimum_cut(data, scaled, stepper(run, 0.2 + 0.8 * i / len(parts), text))
+        on_pass = stepper(run, 0.2 + 0.8 * i / len(parts), text)
+        if part == 1:
+            flow, labels = next_cut(data, weights, edges, run, on_pass)
+        else:
+            flow, labels = minimum_cut(data, [np.round(part * w).astype(np.int64) for w in weights], on_pass)
+        if not run.keep_frames:
+            break
         energy = sum(evaluate(labels, data, weights)[:2]) / SCALE
         caption = (
             "each pixel for itself (lambda = 0)"
@@ -159,6 +166,20 @@ def solve(data: np.ndarray, weights: list[np.ndarray], run: Run) -> tuple[np.nda
 def minimum_cut(data: np.ndarray, weights: list[np.ndarray], on_pass: Callable[[int], None]) -> tuple[int, np.ndarray]:
     """Flow and (h, w) uint8 labels of the minimum cut; the source side is the object."""
     flow, inside = grid_maxflow(data[BACKGROUND], data[OBJECT], *weights, on_pass=on_pass)
+    return flow, inside.astype(np.uint8)
+
+
+def next_cut(
+    data: np.ndarray, weights: list[np.ndarray], edges: tuple, run: Run, on_pass: Callable[[int], None]
+) -> tuple[int, np.ndarray]:
+    """``minimum_cut``, going on from the last one on this photo with the weights that ``edges`` names.
+
+    The cut is the same as without: of several minimum cuts the solver gives the one with the smallest object.
+    """
+    build = lambda: GridMaxflow(data[BACKGROUND], data[OBJECT], *weights)  # noqa: E731
+    graph = run.cached(("graphcut graph", *edges), build)
+    graph.update(data[BACKGROUND], data[OBJECT])
+    flow, inside = graph.solve(on_pass)
     return flow, inside.astype(np.uint8)
 
 

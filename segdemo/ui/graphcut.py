@@ -89,11 +89,11 @@ def graphcut_tab(workshop: Workshop, panel: PhotoPanel, shared: Shared) -> dict[
     def segment(*values, progress=gr.Progress(), request: gr.Request = None):
         yield from cut(False, *values, progress=progress, request=request)
 
-    def live_segment(is_live, *values, progress=gr.Progress(), request: gr.Request = None):
-        """After a stroke: only when live, once two kinds of seed are there, and without the replay's further cuts."""
+    def live_segment(is_live, *values, request: gr.Request = None):
+        """After a stroke: only when live, once two kinds of seed are there, and without replay and progress."""
         name, strokes = values[len(panel.shared) + 1 :][:2]  # after the results, as in ``inputs``
         if is_live and len(labels_drawn(strokes, labels[name])) > 1:
-            yield from cut(True, *values, progress=progress, request=request)
+            yield from cut(True, *values, progress=None, request=request)
         else:
             yield gr.skip()  # without a word Gradio would empty the viewer and forget the results
 

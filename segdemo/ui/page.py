@@ -55,6 +55,17 @@ def masthead(engine: Engine) -> tuple[gr.Button, gr.HTML]:
     return link, said
 
 
+def report_quietly(page: gr.Blocks, place: gr.HTML) -> None:
+    """Let events that show no progress report it at ``place``, which is small.
+
+    At every message of any event Gradio's script copies all that lies inside the components at which an event has
+    ever reported, by default its outputs: where these are tabs, that is the whole page, half a second per stroke.
+    """
+    for event in page.fns.values():
+        if event.show_progress == "hidden" and not event.show_progress_on:
+            event.show_progress_on = [place]
+
+
 def build_page(engine: Engine) -> gr.Blocks:
     """The whole page around one engine; ``launch`` it with ``theme=theme(), css=css()``."""
     workshop = Workshop(engine)
@@ -72,5 +83,6 @@ def build_page(engine: Engine) -> gr.Blocks:
         address.restore_on(page, panel.path, tabs, panel.examples)
         endpoints(workshop)
         page.unload(workshop.visits.stop)
+    report_quietly(page, said)
     page.queue(default_concurrency_limit=1, max_size=200)
     return page

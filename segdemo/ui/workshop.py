@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import tempfile
 import threading
 import time
@@ -15,7 +16,7 @@ from typing import Any
 import gradio as gr
 import numpy as np
 
-from ..engine import Engine
+from ..engine import Engine, LeastRecentlyUsed
 from ..errors import Cancelled, SegdemoError
 from ..export import label_png, overlay_png, report
 from ..image import content_key, fit, load_image
@@ -24,6 +25,7 @@ from ..segmentation import Segmentation, resize_nearest
 from .viewer import error_value, viewer_value
 
 log = logging.getLogger("segdemo")
+_decoded = LeastRecentlyUsed(256 * 2**20)  # photos by file: with every stroke the same one is asked for
 STORED_SIZE = 1600
 """Long side at which a pinned photo is kept."""
 
@@ -112,7 +114,7 @@ class Workshop:
 
 
 def read_photo(path: str | None) -> np.ndarray:
-    """The photo a visitor gave; a ``gr.Error`` that says what to do if there is none or it is unusable."""
+    """The photo a visitor gave, not to be written to; a ``gr.Error`` that says what to do if there is none or it is unusable."""
     if not path:
         raise gr.Error(
             "Choose a photo first: upload one, paste one, take one, or click an example.",
@@ -120,9 +122,23 @@ def read_photo(path: str | None) -> np.ndarray:
             print_exception=False,
         )
     try:
-        return load_image(path)
+        return _decoded.get((path, _last_change(path)), lambda: _decode(path))
     except SegdemoError as error:
         raise gr.Error(str(error), title="This photo cannot be used", print_exception=False) from None
+
+
+def _last_change(path: str) -> int:
+    """When the file was written last; 0 for one that is not there, which ``load_image`` explains."""
+    try:
+        return os.stat(path).st_mtime_ns
+    except (OSError, ValueError):
+        return 0
+
+
+def _decode(path: str) -> np.ndarray:
+    photo = load_image(path)
+    photo.setflags(write=False)  # many share it
+    return photo
 
 
 def export_files(result: Result) -> list[str]:
