@@ -22,6 +22,7 @@ References:
 from __future__ import annotations
 
 import numpy as np
+from numba import njit
 
 SCALE = 1000
 """Integer units per nat."""
@@ -86,12 +87,29 @@ def data_costs(
         weights: the pairwise weights, which a hard seed has to outweigh.
         seed_cost: nats that it costs to overrule one pixel of a seed; 0 = more than any cut, so that none is.
     """
-    data = np.round(SCALE * costs.astype(np.float64)).astype(np.int64)
+    return seeded(costs, scribbles, seed_price(weights, seed_cost))
+
+
+def seed_price(weights: list[np.ndarray], seed_cost: float = 0.0) -> int:
+    """What overruling a seed's pixel costs, in integers; by default more than all edges of any pixel together."""
+    return round(SCALE * seed_cost) or 1 + int(neighbour_sums(weights).max())
+
+
+def seeded(costs: np.ndarray, scribbles: np.ndarray, price: int) -> np.ndarray:
+    """``costs`` in integers, (labels, h, w) int64, and at seeds 0 for their own label and ``price`` for the others."""
+    data = np.empty(costs.shape, np.int64)
+    _to_integers(np.ascontiguousarray(costs).reshape(-1), data.reshape(-1))
     seeds = scribbles > 0
-    data[:, seeds] = round(SCALE * seed_cost) or 1 + int(neighbour_sums(weights).max())
+    data[:, seeds] = price
     y, x = np.nonzero(seeds)
     data[scribbles[y, x].astype(np.intp) - 1, y, x] = 0
     return data
+
+
+@njit(cache=True, nogil=True)
+def _to_integers(nats, integers):
+    for i in range(len(nats)):
+        integers[i] = np.int64(np.rint(SCALE * np.float64(nats[i])))
 
 
 def cut_pairs(labels: np.ndarray, step: tuple[int, int]) -> np.ndarray:

@@ -8,6 +8,8 @@ widening that keeps small Gaussians sound; a round that would not lower it ends 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from pydantic import Field
 
@@ -27,23 +29,26 @@ from .binary import (
     photo_contrasts,
     stepper,
 )
-from .energy import SCALE, data_costs, pairwise_weights
+from .energy import SCALE, data_costs, pairwise_weights, seed_price, seeded
 from .likelihood import (
     GAMUT,
     OUTLIERS,
     Mixture,
     colour_log_likelihoods,
+    component_moments,
     fit_mixture,
     lab_colours,
+    likeliest_components,
     nearness_log_prior,
     posterior_costs,
-    refit_mixture,
 )
+from .maxflow import GridMaxflow
 from .scribbles import check_scribbles
 
 
 class GrabCutParams(EdgeParams):
     iterations: int = Field(8, ge=1, le=25, description="rounds of learning and cutting, at most")
+    components: int = Field(8, ge=1, le=16, description="Gaussians per label")
     connected: bool = Field(
         True, description="keep only parts of the object that an object stroke touches, if there is one"
     )
@@ -66,16 +71,17 @@ def grabcut(image: np.ndarray, params: GrabCutParams, run: Run) -> Segmentation:
         weights = pairwise_weights(contrasts, params.smoothness, params.sigma or sigma)
         labels = first_labels(colours, seeds, nearness, weights, params, run)
         mixtures = fit_labels(colours, labels, params.components, run)
-    labels, costs, data, flow, rounds = iterate(colours, seeds, labels, mixtures, nearness, weights, params, run)
+    best = iterate(colours, seeds, labels, mixtures, nearness, weights, params, run)
+    labels, data = best.labels, best.data
     removed = np.zeros(labels.shape, bool)
     if params.connected and (seeds == OBJECT + 1).any():
         removed = islands(labels, seeds == OBJECT + 1, params.neighbours)
         labels[removed] = BACKGROUND
     facts = (
-        {"rounds": rounds}
+        {"rounds": best.number}
         | energy_facts(labels, data, weights)
         | {
-            "maximum flow": flow / SCALE,
+            "maximum flow": best.flow / SCALE,
             "pixels in parts removed": int(removed.sum()),
             "lambda": params.smoothness,
             "sigma (Lab units)": round(params.sigma or sigma, 3),
@@ -84,36 +90,90 @@ def grabcut(image: np.ndarray, params: GrabCutParams, run: Run) -> Segmentation:
     vanished = "Nothing of the object is left: draw a stroke on it, or lower the smoothness."
     return Segmentation(
         labels=labels, names=list(BINARY.names), palette=BINARY.palette, energy_name="energy (nats)",
-        pictures=[*cost_pictures(posterior_costs(-costs)), cut_picture(labels, weights)],
+        pictures=[*cost_pictures(posterior_costs(-best.costs)), cut_picture(labels, weights)],
         facts=facts, notices=[] if (labels == OBJECT).any() else [vanished],
     )  # fmt: skip
 
 
-def iterate(colours, seeds, labels, mixtures, nearness, weights, params: GrabCutParams, run: Run) -> tuple:
-    """Rounds of learning and cutting while the energy falls.
+@dataclass
+class Round:
+    """The outcome of one round.
 
-    Returns the labels (h, w) of the last round that lowered it, its costs (2, h, w) in nats, its
-    data term (2, h, w) in integers, its flow and the number of rounds.
+    Attributes:
+        labels: (h, w) uint8.
+        costs, data: (2, h, w) what the round's Gaussians make of the photo, in nats, and with the seeds in integers.
+        flow: the value of the maximum flow, which is the energy.
+        number: counting from 1.
     """
-    best = None
-    for i in range(params.iterations):
+
+    labels: np.ndarray
+    costs: np.ndarray
+    data: np.ndarray
+    flow: int
+    number: int
+
+
+def iterate(colours, seeds, labels, mixtures, nearness, weights, params: GrabCutParams, run: Run) -> Round:
+    """Rounds of learning and cutting while the energy falls; returns the last that lowered it."""
+    learner, window, best, graph = Learner(colours, mixtures), free_window(seeds), None, None
+    price = seed_price(weights, params.seed_cost)
+    for number in range(1, params.iterations + 1):
         with run.time("learning"):
-            mixtures = [refit_mixture(m, colours[labels == label]) for label, m in enumerate(mixtures)]
-            costs = mixture_costs(mixtures, colours) + nearness
-            data = data_costs(costs, seeds, weights, params.seed_cost)
+            costs = learner.learn(labels) + nearness
+            data = seeded(costs, seeds, price)
         with run.time("maximum flow"):
-            flow, cut = minimum_cut(data, weights, stepper(run, (i + 1) / (params.iterations + 1), f"round {i + 1}"))
-        if best is not None and flow >= best[3]:
+            on_pass = stepper(run, number / (params.iterations + 1), f"round {number}")
+            cut = np.full_like(labels, BACKGROUND)
+            source, sink = data[BACKGROUND][window], data[OBJECT][window]
+            if graph is None:
+                graph = GridMaxflow(source, sink, *(weight[window] for weight in weights))
+            else:
+                graph.update(source, sink)
+            flow, cut[window] = graph.solve(on_pass)
+        if best is not None and flow >= best.flow:
             break
-        changed, labels, best = int((cut != labels).sum()), cut, (cut, costs, data, flow, i + 1)
-        run.frame(
-            f"round {i + 1}: energy {flow / SCALE:.1f}, {changed} pixels changed",
-            labels=labels.copy(),
-            energy=flow / SCALE,
-        )
+        changed, labels, best = int((cut != labels).sum()), cut, Round(cut, costs, data, flow, number)
+        caption = f"round {number}: energy {flow / SCALE:.1f}, {changed} pixels changed"
+        run.frame(caption, labels=labels.copy(), energy=flow / SCALE)
         if not (labels == OBJECT).any():  # a box may turn out to be empty
             break
     return best
+
+
+class Learner:
+    """The colours of a photo and the Gaussians of both labels, relearned from one labeling after another."""
+
+    def __init__(self, colours: np.ndarray, mixtures: list[Mixture]):
+        """(h, w, 3) float32 Lab colours, and a mixture per label to begin with."""
+        self.size, self.colours = colours.shape[:2], np.ascontiguousarray(colours.reshape(-1, 3))
+        self.costs = np.empty((len(mixtures), len(self.colours)), np.float32)
+        self.likeliest = np.empty(self.costs.shape, np.uint8)
+        self.components = max(len(mixture.weights) for mixture in mixtures)
+        self._evaluate(mixtures)
+
+    def learn(self, labels: np.ndarray) -> np.ndarray:
+        """Fit the Gaussians to (h, w) labels, each pixel being its likeliest one's; (2, h, w) costs in nats."""
+        moments = np.zeros((len(self.costs), self.components, 10))
+        component_moments(self.colours, labels.reshape(-1), self.likeliest, moments)
+        self._evaluate([Mixture.from_moments(each) for each in moments])
+        return self.costs.reshape(-1, *self.size).copy()
+
+    def _evaluate(self, mixtures: list[Mixture]) -> None:
+        coefficients = np.zeros((len(mixtures), self.components, 10), np.float32)
+        coefficients[:, :, 0] = -np.inf  # for a mixture with fewer components
+        for label, mixture in enumerate(mixtures):
+            coefficients[label, : len(mixture.weights)] = mixture.coefficients()
+        likeliest_components(self.colours, coefficients, -np.log(OUTLIERS / GAMUT), self.costs, self.likeliest)
+
+
+def free_window(seeds: np.ndarray) -> tuple[slice, slice]:
+    """The rows and columns that hold all pixels but background seeds, and one more on each side.
+
+    Outside of it all is background and stays so: no edge is cut there, and the flow is the same without.
+    """
+    free = seeds != BACKGROUND + 1
+    rows, columns = np.flatnonzero(free.any(axis=1)), np.flatnonzero(free.any(axis=0))
+    return tuple(slice(max(0, each[0] - 1), each[-1] + 2) for each in (rows, columns))
 
 
 def grabcut_seeds(run: Run, size: tuple[int, int]) -> np.ndarray:
@@ -147,10 +207,3 @@ def first_labels(colours, seeds, nearness, weights, params: GrabCutParams, run: 
 def fit_labels(colours: np.ndarray, labels: np.ndarray, components: int, run: Run) -> list[Mixture]:
     """A mixture for each of background and object."""
     return [fit_mixture(colours[labels == label], components, run.rng) for label in (BACKGROUND, OBJECT)]
-
-
-def mixture_costs(mixtures: list[Mixture], colours: np.ndarray) -> np.ndarray:
-    """-ln(weight x density) of the likeliest Gaussian, (2, h, w) nats, at most that of a colour nobody expects."""
-    flat = colours.reshape(-1, 3)
-    costs = [-m.log_components(flat).max(axis=1).reshape(colours.shape[:2]) for m in mixtures]
-    return np.clip(np.stack(costs), 0, -np.log(OUTLIERS / GAMUT))

@@ -17,6 +17,7 @@ from typing import Literal
 
 import cv2
 import numpy as np
+from numba import njit
 from scipy.ndimage import gaussian_filter
 
 NOISE = 2.0  # Lab units: the least spread of a colour, about that of camera noise and JPEG
@@ -33,7 +34,8 @@ def lab_colours(image: np.ndarray) -> np.ndarray:
     return cv2.cvtColor(image.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
 
 
-MIDDLE = np.array([50.0, 0.0, 0.0])  # of Lab; powers of what lies around it stay small
+MIDDLE_L = 50.0
+MIDDLE = np.array([MIDDLE_L, 0.0, 0.0])  # of Lab; powers of what lies around it stay small
 PAIRS = ((0, 0), (0, 1), (0, 2), (1, 1), (1, 2), (2, 2))
 
 
@@ -58,38 +60,116 @@ class Mixture:
 
     def __init__(self, colours: np.ndarray, memberships: np.ndarray):
         """Fit to (n, 3) colours of which component k owns the share ``memberships[:, k]``, (n, K)."""
-        owned = memberships.sum(axis=0)  # (K,) pixels
+        self._fit(memberships.T @ monomials(colours.astype(np.float64)))
+
+    @classmethod
+    def from_moments(cls, moments: np.ndarray) -> Mixture:
+        """Fit to what ``monomials`` sums to over the colours of each component, (K, 10) float64."""
+        mixture = cls.__new__(cls)
+        mixture._fit(moments)
+        return mixture
+
+    def _fit(self, moments: np.ndarray) -> None:
+        owned = moments[:, 0]  # (K,) pixels
         self.weights = (owned + 1e-9) / (owned + 1e-9).sum()
-        centre = colours.mean(axis=0)
-        self.means = (memberships.T @ colours + 1e-6 * centre) / (owned + 1e-6)[:, None]
+        centre = moments[:, 1:4].sum(axis=0) / owned.sum()
+        means = (moments[:, 1:4] + 1e-6 * centre) / (owned + 1e-6)[:, None]  # around MIDDLE
+        products = np.empty((len(owned), 3, 3))
+        for column, (i, j) in enumerate(PAIRS, 4):
+            products[:, i, j] = products[:, j, i] = moments[:, column]
+        scatter = products - owned[:, None, None] * means[:, :, None] * means[:, None, :]
         prior = PRIOR_PIXELS * PRIOR_SPREAD**2 * np.eye(3)
-        self.covariances = np.empty((len(owned), 3, 3))
-        for k, mean in enumerate(self.means):
-            offsets = colours - mean  # (n, 3)
-            scatter = (offsets * memberships[:, k : k + 1]).T @ offsets
-            self.covariances[k] = (scatter + prior) / (owned[k] + PRIOR_PIXELS) + NOISE**2 * np.eye(3)
+        self.covariances = (scatter + prior) / (owned + PRIOR_PIXELS)[:, None, None] + NOISE**2 * np.eye(3)
+        self.means = means + MIDDLE
 
     def log_components(self, colours: np.ndarray) -> np.ndarray:
         """ln(weight x density) of each component at (n, 3) colours, (n, K) float32.
 
         A Gaussian's logarithm is a polynomial of second degree, so all components are one matrix product.
         """
-        return (monomials(colours) @ self._coefficients().astype(colours.dtype)).astype(np.float32, copy=False)
+        return (monomials(colours) @ self.coefficients().T.astype(colours.dtype)).astype(np.float32, copy=False)
 
-    def _coefficients(self) -> np.ndarray:
-        """(10, K): of each component's ln(weight x density) in the order of ``monomials``."""
+    def coefficients(self) -> np.ndarray:
+        """(K, 10): of each component's ln(weight x density) in the order of ``monomials``."""
         precisions = np.linalg.inv(self.covariances)  # (K, 3, 3)
         means = self.means - MIDDLE
         pull = np.einsum("kij,kj->ki", precisions, means)
         constants = np.log(self.weights) + 0.5 * np.linalg.slogdet(precisions)[1] - 1.5 * np.log(2 * np.pi)
         squares = precisions * (np.eye(3) - 2) / 2  # -1/2 on the diagonal, and off it both halves together: -1
-        return np.vstack([constants - 0.5 * (pull * means).sum(1), pull.T, *(squares[:, i, j] for i, j in PAIRS)])
+        return np.column_stack([constants - 0.5 * (pull * means).sum(1), pull, *(squares[:, i, j] for i, j in PAIRS)])
 
     def log_density(self, colours: np.ndarray) -> np.ndarray:
         """ln density at (n, 3) colours, (n,) float32."""
-        logs = self.log_components(colours)
-        top = logs.max(axis=1)
-        return top + np.log(np.exp(logs - top[:, None]).sum(axis=1))
+        logs = np.empty(len(colours), np.float32)
+        _log_density(colours.astype(np.float32, copy=False), self.coefficients().astype(np.float32), logs)
+        return logs
+
+
+# fastmath: sums may be reordered, so that the compiler can keep several going at once.
+compiled = njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "arcp", "nsz"})
+
+
+@compiled
+def _log_component(coefficients, k, x, y, z):
+    """ln(weight x density) of component k at the Lab colour (x, y, z), each around ``MIDDLE``."""
+    c = coefficients[k]
+    return (c[0] + c[1] * x + c[2] * y + c[3] * z) + (
+        c[4] * x * x + c[5] * x * y + c[6] * x * z + c[7] * y * y + c[8] * y * z + c[9] * z * z
+    )
+
+
+@compiled
+def _log_density(colours, coefficients, logs):
+    """ln of the sum over the components at each of (n, 3) colours, into ``logs``."""
+    components = np.empty(len(coefficients), np.float32)
+    for p in range(len(colours)):
+        x, y, z = colours[p, 0] - np.float32(MIDDLE_L), colours[p, 1], colours[p, 2]
+        top = np.float32(-np.inf)
+        for k in range(len(coefficients)):
+            components[k] = _log_component(coefficients, k, x, y, z)
+            top = max(top, components[k])
+        total = np.float32(0)
+        for k in range(len(coefficients)):
+            total += np.exp(components[k] - top)
+        logs[p] = top + np.log(total)
+
+
+@compiled
+def likeliest_components(colours, coefficients, most, costs, likeliest):
+    """At each of (n, 3) float32 colours the cost -ln(weight x density) of each label's likeliest component, 0 to ``most``.
+
+    ``coefficients`` is (labels, K, 10) float32; ``costs`` (labels, n) float32 and ``likeliest`` (labels, n) uint8 are written.
+    """
+    for label in range(len(coefficients)):
+        for p in range(len(colours)):
+            x, y, z = colours[p, 0] - np.float32(MIDDLE_L), colours[p, 1], colours[p, 2]
+            top, best = np.float32(-np.inf), 0
+            for k in range(coefficients.shape[1]):
+                log = _log_component(coefficients[label], k, x, y, z)
+                if log > top:
+                    top, best = log, k
+            costs[label, p], likeliest[label, p] = min(max(-top, 0), most), best
+
+
+@compiled
+def component_moments(colours, labels, likeliest, moments):
+    """Add the ``monomials`` of (n, 3) float32 colours to ``moments``, (labels, K, 10) float64.
+
+    Each goes to its label, (n,) uint8, and there to the component ``likeliest[label]`` of it, (labels, n) uint8.
+    """
+    for p in range(len(colours)):
+        x, y, z = np.float64(colours[p, 0]) - MIDDLE_L, np.float64(colours[p, 1]), np.float64(colours[p, 2])
+        sums = moments[labels[p], likeliest[labels[p], p]]
+        sums[0] += 1
+        sums[1] += x
+        sums[2] += y
+        sums[3] += z
+        sums[4] += x * x
+        sums[5] += x * y
+        sums[6] += x * z
+        sums[7] += y * y
+        sums[8] += y * z
+        sums[9] += z * z
 
 
 def nearest_centres(colours: np.ndarray, components: int, rng: np.random.Generator) -> np.ndarray:
@@ -110,12 +190,12 @@ def nearest_centres(colours: np.ndarray, components: int, rng: np.random.Generat
 def fit_mixture(colours: np.ndarray, components: int, rng: np.random.Generator) -> Mixture:
     """Expectation maximization from a k-means start; (n, 3) colours, n >= 1."""
     colours = sample(colours, rng).astype(np.float64)
-    nearest = nearest_centres(colours, components, rng)
+    nearest, powers = nearest_centres(colours, components, rng), monomials(colours)
     mixture = Mixture(colours, np.eye(nearest.max() + 1)[nearest])
     for _ in range(ITERATIONS):
-        logs = mixture.log_components(colours)
+        logs = powers @ mixture.coefficients().T
         shares = np.exp(logs - logs.max(axis=1, keepdims=True))
-        mixture = Mixture(colours, shares / shares.sum(axis=1, keepdims=True))
+        mixture = Mixture.from_moments((shares / shares.sum(axis=1, keepdims=True)).T @ powers)
     return mixture
 
 
@@ -136,12 +216,6 @@ class Histogram:
     def log_density(self, colours: np.ndarray) -> np.ndarray:
         """ln density at (n, 3) colours, (n,) float64; -inf becomes -700."""
         return np.log(np.maximum(self.density[self._bins(colours)], 1e-304))
-
-
-def refit_mixture(mixture: Mixture, colours: np.ndarray) -> Mixture:
-    """The mixture after each of (n, 3) colours went wholly to its likeliest component (GrabCut's steps 1 and 2)."""
-    likeliest = mixture.log_components(colours).argmax(axis=1)
-    return Mixture(colours, np.eye(len(mixture.weights), dtype=colours.dtype)[likeliest])
 
 
 def sample(colours: np.ndarray, rng: np.random.Generator) -> np.ndarray:

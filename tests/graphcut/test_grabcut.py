@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from segdemo.errors import Cancelled, ScribbleError
-from segdemo.graphcut.grabcut import GrabCutParams, grabcut
-from segdemo.graphcut.likelihood import Mixture, refit_mixture
+from segdemo.graphcut.grabcut import GrabCutParams, Learner, free_window, grabcut
+from segdemo.graphcut.likelihood import Mixture
 from segdemo.method import Run, get_method
 
 
@@ -65,16 +65,45 @@ def test_energy_is_the_flow():
     assert facts["energy"] == facts["maximum flow"] == pytest.approx(facts["data energy"] + facts["smoothness energy"])
 
 
-def test_refitting_raises_the_likelihood_of_the_likeliest_components():
+def test_learning_lowers_the_cost_of_the_likeliest_components():
     rng = np.random.default_rng(1)
-    colours = np.concatenate([rng.normal(c, 12, (300, 3)) for c in (20, 60, 90)]).astype(np.float32)
-    mixture = Mixture(colours, np.eye(3, dtype=np.float32)[rng.integers(0, 3, 900)])
-    before = mixture.log_components(colours).max(axis=1).sum()
+    colours = np.concatenate([rng.normal(c, 12, (300, 3)) for c in (20, 60, 90)]).astype(np.float32).reshape(30, 30, 3)
+    labels = (np.arange(900).reshape(30, 30) % 2).astype(np.uint8)
+    mixtures = [Mixture(colours[labels == k], np.eye(4)[rng.integers(0, 4 - k, 450)][:, : 4 - k]) for k in (0, 1)]
+    learner = Learner(colours, mixtures)
+    costs = [-m.log_components(colours.reshape(-1, 3)).max(axis=1).reshape(30, 30) for m in mixtures]
+    np.testing.assert_allclose(learner.costs.reshape(2, 30, 30), np.clip(costs, 0, None), rtol=1e-3)
+    before = np.choose(labels, costs).sum()
     for _ in range(4):
-        mixture = refit_mixture(mixture, colours)
-        after = mixture.log_components(colours).max(axis=1).sum()
-        assert after >= before
+        after = np.choose(labels, learner.learn(labels)).sum()
+        assert after <= before + 0.1
         before = after
+
+
+def test_components_are_learned_from_their_own_pixels():
+    rng = np.random.default_rng(2)
+    colours = rng.normal((50, 10, -10), 20, (20, 30, 3)).astype(np.float32)
+    labels = rng.integers(0, 2, (20, 30)).astype(np.uint8)
+    flat, start = (
+        colours.reshape(-1, 3),
+        [Mixture(colours[labels == k], np.eye(3)[rng.integers(0, 3, (labels == k).sum())]) for k in (0, 1)],
+    )
+    costs = Learner(colours, start).learn(labels)
+    for label, mixture in enumerate(start):
+        own = flat[labels.ravel() == label]
+        refitted = Mixture(own, np.eye(3)[mixture.log_components(own).argmax(axis=1)])
+        expected = np.clip(-refitted.log_components(flat).max(axis=1), 0, None)
+        np.testing.assert_allclose(costs[label].ravel(), expected, rtol=1e-3, atol=1e-3)
+
+
+def test_outside_the_window_all_is_background():
+    seeds = np.full((20, 30), 1, np.uint8)
+    seeds[5:9, 0:7] = 0
+    seeds[6, 3] = 2
+    assert free_window(seeds) == (slice(4, 10), slice(0, 8))
+    image, _ = two_tone_disc()
+    facts = cut(image, outside_of_box(margin=20), connected=False)[0].facts
+    assert facts["energy"] == facts["maximum flow"]
 
 
 def test_missing_background_and_nothing_left_free():

@@ -408,3 +408,53 @@ def test_brushes_follow_the_method_and_strokes_stay(tab):
     tab.click('input[type=radio][value="graphcut"]')
     tab.wait(lambda: len(names()) == 3)
     assert len(tab.strokes) == 3 and "left out" in tab.say("ignored")
+
+
+def test_a_box_is_a_stroke_like_others(tab, files, address, tmp_path):
+    tab.browser.execute_script(CATCH_DOWNLOADS)
+    tab.keys("b")
+    assert tab.one("#pad [data-testid=box]").get_attribute("aria-pressed") == "true"
+    tab.draw((0.5, 0.5), (0.5, 0.502))  # a click is no box
+    assert tab.strokes == []
+    tab.draw((0.8, 0.9), (0.3, 0.2))
+    assert tab.strokes == [{"label": 2, "box": pytest.approx([0.3, 0.2, 0.8, 0.9], abs=0.01)}]
+    assert tab.one('#pad [data-label="1"]').get_attribute("aria-pressed") == "true"  # and the box is put down
+    tab.draw((0.5, 0.5), (0.6, 0.5))
+    tab.press("box")
+    tab.draw((0.2, 0.1), (1.2, 0.8), kind=interaction.POINTER_TOUCH)  # beyond the photo
+    boxed = tab.strokes
+    assert [("box" in stroke, stroke["label"]) for stroke in boxed] == [(False, 1), (True, 2)]
+    assert boxed[1]["box"] == pytest.approx([0.2, 0.1, 1, 0.8], abs=0.01)
+    tab.press("undo")
+    assert tab.strokes[0]["box"] == pytest.approx([0.3, 0.2, 0.8, 0.9], abs=0.01)
+    tab.keys("y", Keys.CONTROL)
+    assert tab.strokes == boxed
+    tab.press("save-strokes")
+    tab.press("save-png")
+    (tmp_path / "box.json").write_bytes(tab.saved("scribbles.json"))
+    seeds = np.asarray(Image.open(io.BytesIO(tab.saved("scribbles.png"))))
+    np.testing.assert_array_equal(seeds, rasterize({"strokes": boxed}, SIZE))
+    assert seeds[8, 100] == 2 and seeds[80, 10] == 2 and seeds[60, 70] == 0
+    tab.press("clear")
+    tab.load(tmp_path / "box.json")
+    tab.wait(lambda: tab.strokes == boxed)
+    tab.browser.get(address)
+    tab.open(files / "cup.png")
+    assert tab.strokes == boxed and "back" in tab.say("note")
+    tab.click('input[type=radio][value="grabcut"]')
+    tab.browser.execute_script(
+        "[...document.querySelectorAll('button')].find((b) => b.innerText.trim() === 'Cut').click()"
+    )
+    tab.wait(lambda: tab.one("#viewer-grabcut, #viewer-graphcut .sv").get_attribute("data-state") == "result")
+
+
+@pytest.mark.skipif("expansion" not in methods(), reason="there is no method with more than two brushes")
+def test_a_box_of_eight_colours_is_of_the_chosen_one(tab):
+    tab.click('input[type=radio][value="expansion"]')
+    tab.wait(lambda: len(tab.browser.find_elements(By.CSS_SELECTOR, "#pad [data-testid=brushes] button")) == 9)
+    tab.keys("6")
+    tab.press("box")
+    tab.draw((0.2, 0.2), (0.8, 0.8))
+    tab.keys("8")
+    tab.draw((0.4, 0.5), (0.6, 0.5))
+    assert [stroke["label"] for stroke in tab.strokes] == [6, 8]

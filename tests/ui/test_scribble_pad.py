@@ -37,6 +37,20 @@ def test_later_strokes_lie_on_top_and_the_eraser_removes():
     assert not rasterize({"strokes": [stroke(1, *line), stroke(0, *line, size=0.2)]}, (40, 40)).any()
 
 
+def test_all_outside_a_box_is_a_stroke():
+    box = {"label": 2, "box": [0.25, 0.1, 0.75, 0.6]}
+    expected = np.full((40, 80), 2)
+    expected[4:24, 20:60] = 0
+    np.testing.assert_array_equal(rasterize({"strokes": [box]}, (40, 80)), expected)
+    line = stroke(1, (0.1, 0.3), (0.6, 0.3))
+    below, above = (rasterize({"strokes": strokes}, (40, 80)) for strokes in ([line, box], [box, line]))
+    assert (below[12, :20] == 2).all() and (below[12, 20:48] == 1).all() and (above[12, 8:48] == 1).all()
+    assert not rasterize({"strokes": [box | {"label": 3}]}, (40, 80), labels=2).any()
+    for wrong in ([0, 0, 1], [0, 0, 1, "x"], None, [[0, 0], [1, 1]]):
+        with pytest.raises(ScribbleError, match="Clear"):
+            rasterize({"strokes": [{"label": 2, "box": wrong}]}, (40, 80))
+
+
 def test_nothing_drawn():
     for value in (None, {}, {"strokes": []}):
         assert not rasterize(value, (10, 10)).any()

@@ -2,7 +2,8 @@
 
 Its value is ``{"key": ..., "strokes": [...]}``. A stroke is ``{"label", "size", "points"}``: a line
 in photo coordinates (0..1), label 0 erasing; it travels as some hundred bytes, whatever the size of
-the photo. A label map that was loaded from a file is one stroke too: ``{"width", "height", "runs"}``.
+the photo. A box, ``{"label", "box": [left, top, right, bottom]}``, is a stroke over all that lies outside of it;
+a label map that was loaded from a file is one stroke too: ``{"width", "height", "runs"}``.
 ``rasterize`` turns them into a seed map.
 
 The brushes come from the method: a method's file may offer ``BRUSHES``, (name, colour) pairs or a ``LabelSet``
@@ -42,7 +43,7 @@ __all__ = [
 ]
 
 BINARY_BRUSHES = (("Object", "#ffb000"), ("Background", "#2f7bff"))
-_SCRIPTS = ("history.js", "store.js", "files.js", "view.js", "pad.js")
+_SCRIPTS = ("history.js", "store.js", "files.js", "view.js", "paint.js", "pad.js")
 
 
 _source = beside(__file__)

@@ -21,11 +21,15 @@ function isLine({ label, size, points }) {
     points.every((point) => Array.isArray(point) && point.length === 2 && point.every(isNumber));
 }
 
+const isBox = ({ label, box }) => label > 0 && isLabel(label) && Array.isArray(box) && box.length === 4 && box.every(isNumber);
+
+const isStroke = (stroke) => Boolean(stroke) && (stroke.runs ? isMap(stroke) : stroke.box ? isBox(stroke) : isLine(stroke));
+
 // The strokes themselves, or an Error whose message says what to do.
 function checkStrokes(strokes) {
   const advice = "load a file that was saved here with Strokes or PNG.";
   if (!Array.isArray(strokes)) throw new Error(`This file holds no scribbles: ${advice}`);
-  if (!strokes.every((stroke) => stroke && (stroke.runs ? isMap(stroke) : isLine(stroke)))) {
+  if (!strokes.every(isStroke)) {
     throw new Error(`The scribbles in this file are damaged or of another kind: ${advice}`);
   }
   if (strokes.reduce((sum, stroke) => sum + (stroke.points || []).length, 0) > MAX_POINTS) {

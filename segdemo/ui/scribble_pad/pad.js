@@ -1,6 +1,7 @@
 // The scribble pad: strokes are kept as lines in photo coordinates (0..1), drawn here and
 // turned into seeds by the server. Only the strokes travel, never the picture.
 
+const SMALLEST_BOX = 6;  // CSS pixels along a side; what is smaller was a click
 const STEP = 1.5;  // CSS pixels between two points of a stroke
 const COMMITTED_MS = 250;  // a stroke this long is meant: a second finger no longer turns it into a pinch
 const WHEEL_PAUSE_MS = 350;
@@ -12,12 +13,13 @@ document.addEventListener("wheel", (event) => {
   if (!event.target.closest || !event.target.closest(".pad-stage")) lastPageWheel = event.timeStamp;
 }, { passive: true, capture: true });
 
+const inPhoto = (part) => Math.min(Math.max(part, 0), 1);
+
 class ScribblePad {
   constructor(root, methods, tell, server) {
     Object.assign(this, { root, methods, tell, server, history: new History(), pointers: new Map() });
     this.all = Object.values(methods).map((method) => method.brushes).sort((a, b) => b.length - a.length)[0];
     this.current = this.gesture = this.photo = null;
-    this.maps = new WeakMap();
     this.view = new View(this.part("stage"), this.part("pad-canvas"), () => this.repaint());
     root.scribblePad = this;
     this.useMethod(Object.keys(methods)[0]);
@@ -44,7 +46,7 @@ class ScribblePad {
       button.addEventListener("click", () => this.choose(label));
       return button;
     }));
-    this.maps = new WeakMap();  // their colours have changed
+    this.painter = new Painter(this.brushes, this.all);
     this.choose(this.brushOf(this.label) ? this.label : 1);
     this.refresh();
   }
@@ -53,11 +55,24 @@ class ScribblePad {
 
   choose(label) {
     this.label = label;
+    this.takeBox(false);
     for (const button of this.part("brushes").children) {
       button.setAttribute("aria-pressed", String(Number(button.dataset.label) === label));
     }
     const brush = this.brushOf(label);
     this.part("ring").style.color = brush ? brush.colour : "#fff";
+  }
+
+  // What all outside a box becomes: the background where there is one, else the brush that is chosen.
+  get boxLabel() { return this.brushes.length === 2 ? 2 : this.label || 1; }
+  get isBox() { return this.part("box").getAttribute("aria-pressed") === "true"; }
+
+  takeBox(isBox = !this.isBox) {
+    this.part("box").setAttribute("aria-pressed", String(isBox));
+    this.part("box-means").textContent = this.brushOf(this.boxLabel).name.toLowerCase();
+    if (!isBox) return;
+    this.takeHand(false);
+    this.part("ring").hidden = true;
   }
 
   // Labels drawn that this method does not know.
@@ -138,48 +153,10 @@ class ScribblePad {
       this.part("zoom-reset").textContent = `${Math.round(100 * this.view.zoom)} %`;
       this.view.paint((context, width, height) => {
         for (const stroke of this.current ? [...this.strokes, this.current] : this.strokes) {
-          if (stroke.runs) this.drawMap(context, stroke, width, height);
-          else this.drawLine(context, stroke, width, height);
+          this.painter.paint(context, stroke, width, height);
         }
       });
     });
-  }
-
-  // Strokes lie on a layer of their own, so that the eraser removes strokes and not the photo.
-  drawLine(context, { label, size, points }, width, height) {
-    const brush = this.brushOf(label);
-    context.globalCompositeOperation = label ? "source-over" : "destination-out";
-    context.globalAlpha = brush || !label ? 1 : 0.3;
-    context.strokeStyle = (brush || this.all.find((other) => other.label === label) || { colour: "#000" }).colour;
-    context.lineWidth = Math.max(1, size * Math.max(width, height));
-    context.lineCap = context.lineJoin = "round";
-    context.beginPath();
-    context.moveTo(points[0][0] * width, points[0][1] * height);
-    for (const [x, y] of points.length > 1 ? points.slice(1) : points) context.lineTo(x * width, y * height);
-    context.stroke();
-  }
-
-  drawMap(context, map, width, height) {
-    if (!this.maps.has(map)) this.maps.set(map, this.colourMap(map));
-    context.globalCompositeOperation = "source-over";
-    context.globalAlpha = 1;
-    context.imageSmoothingEnabled = false;
-    context.drawImage(this.maps.get(map), 0, 0, width, height);
-  }
-
-  colourMap({ width, height, runs }) {
-    const canvas = Object.assign(document.createElement("canvas"), { width, height });
-    const context = canvas.getContext("2d"), image = context.createImageData(width, height);
-    const pixels = new Uint32Array(image.data.buffer);
-    for (let i = 0, at = 0; i < runs.length; at += runs[i + 1], i += 2) {
-      const known = this.brushOf(runs[i]), brush = known || this.all.find(({ label }) => label === runs[i]);
-      if (!runs[i]) continue;
-      const rgb = parseInt((brush ? brush.colour : "#888888").slice(1), 16);  // canvas pixels are ABGR
-      const abgr = ((known ? 255 : 77) << 24) | ((rgb & 255) << 16) | (rgb & 0xff00) | (rgb >> 16);
-      pixels.fill(abgr >>> 0, at, at + runs[i + 1]);
-    }
-    context.putImageData(image, 0, 0);
-    return canvas;
   }
 
   // --- pointers: one draws, two fingers or the hand move and zoom --------------------------
@@ -216,7 +193,9 @@ class ScribblePad {
     this.gesture = "draw";
     this.drawing = event.pointerId;
     this.began = performance.now();
-    this.current = { label, size: Math.round(size * 1e5) / 1e5, points: [this.view.toPhoto(this.view.at(event))] };
+    const point = this.view.toPhoto(this.view.at(event));
+    if (this.isBox && label) this.current = { label: this.boxLabel, box: [...point, ...point].map(inPhoto), from: point.map(inPhoto) };
+    else this.current = { label, size: Math.round(size * 1e5) / 1e5, points: [point] };
     this.repaint();
   }
 
@@ -236,6 +215,7 @@ class ScribblePad {
   }
 
   extend(event) {
+    if (this.current && this.current.box) return this.extendBox(event);
     const steps = event.getCoalescedEvents ? event.getCoalescedEvents() : [];
     const { width, height } = this.view.place, { points } = this.current;
     for (const step of steps.length ? steps : [event]) {
@@ -245,19 +225,34 @@ class ScribblePad {
     this.repaint();
   }
 
+  extendBox(event) {
+    const [x0, y0] = this.current.from, [x1, y1] = this.view.toPhoto(this.view.at(event)).map(inPhoto);
+    this.current.box = [Math.min(x0, x1), Math.min(y0, y1), Math.max(x0, x1), Math.max(y0, y1)];
+    this.repaint();
+  }
+
+  // One box per label: a new one takes the place of the old one.
+  finishBox({ label, box: [left, top, right, bottom] }) {
+    const { width, height } = this.view.place;
+    if ((right - left) * width < SMALLEST_BOX || (bottom - top) * height < SMALLEST_BOX) return this.repaint();
+    this.change([...this.strokes.filter((stroke) => !(stroke.box && stroke.label === label)), { label, box: [left, top, right, bottom] }]);
+    this.choose(this.brushes.length === 2 ? 1 : label);  // what is missed is touched up next
+  }
+
   release(event) {
     if (!this.pointers.delete(event.pointerId)) return;
     if (this.current && event.pointerId === this.drawing) {
       const stroke = this.current;
       this.current = null;
-      this.change([...this.strokes, stroke]);
+      if (stroke.box) this.finishBox(stroke);
+      else this.change([...this.strokes, stroke]);
     }
     if (!this.pointers.size) this.gesture = null;
   }
 
   showRing(event, { x, y }) {
     const ring = this.part("ring"), size = `${this.part("size").value}px`;
-    ring.hidden = event.pointerType === "touch" || this.isHand || this.gesture === "pan" || !this.photo;
+    ring.hidden = event.pointerType === "touch" || this.isHand || this.isBox || this.gesture === "pan" || !this.photo;
     Object.assign(ring.style, { width: size, height: size, left: `${x}px`, top: `${y}px` });
   }
 
@@ -289,7 +284,7 @@ class ScribblePad {
 
   listenToButtons() {
     const actions = {
-      undo: () => this.undo(), redo: () => this.redo(), clear: () => this.clear(), hand: () => this.takeHand(),
+      undo: () => this.undo(), redo: () => this.redo(), clear: () => this.clear(), box: () => this.takeBox(), hand: () => this.takeHand(),
       "zoom-in": () => this.view.zoomAt(1.5), "zoom-out": () => this.view.zoomAt(1 / 1.5), "zoom-reset": () => this.view.reset(),
       "save-png": () => this.savePng(), "save-strokes": () => this.saveStrokes(), load: () => this.part("file").click(),
     };
@@ -302,7 +297,7 @@ class ScribblePad {
     const key = event.key.toLowerCase(), command = event.ctrlKey || event.metaKey, pan = 40;
     const commands = { z: () => (event.shiftKey ? this.redo() : this.undo()), y: () => this.redo() };
     const keys = {
-      e: () => this.choose(0), h: () => this.takeHand(), "[": () => this.resize(-4), "]": () => this.resize(4),
+      e: () => this.choose(0), b: () => this.takeBox(), h: () => this.takeHand(), "[": () => this.resize(-4), "]": () => this.resize(4),
       "+": () => this.view.zoomAt(1.25), "=": () => this.view.zoomAt(1.25), "-": () => this.view.zoomAt(0.8), 0: () => this.view.reset(),
       arrowleft: () => this.view.panBy(pan, 0), arrowright: () => this.view.panBy(-pan, 0),
       arrowup: () => this.view.panBy(0, pan), arrowdown: () => this.view.panBy(0, -pan),

@@ -21,6 +21,7 @@ def rasterize(value: Any, size: tuple[int, int], labels: int = MAX_LABEL) -> np.
     """The pad's strokes as an (H, W) uint8 seed map, 0 = none.
 
     Where strokes cross, the later one counts: a pixel has one seed, never two that contradict each other.
+    All that lies outside a box is a stroke of its label.
     Strokes of labels above ``labels`` are left out, as if they had never been drawn.
 
     Raises ``ScribbleError`` if ``value`` is not what the pad sends.
@@ -35,7 +36,7 @@ def rasterize(value: Any, size: tuple[int, int], labels: int = MAX_LABEL) -> np.
                 loaded = unpack_map(stroke, size)
                 seeds[:] = np.where(loaded <= labels, loaded, 0)
             elif _label_of(stroke) <= labels:
-                _draw(seeds, stroke)
+                (_draw_outside if "box" in stroke else _draw)(seeds, stroke)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise ScribbleError(f"The scribbles could not be read ({error}); press Clear and draw them again.") from None
     return seeds
@@ -55,6 +56,15 @@ def _draw(seeds: np.ndarray, stroke: dict[str, Any]) -> None:
     points = np.clip(points, -(2**15), 2**15).round().astype(np.int32)
     thickness = int(np.clip(round(float(stroke["size"]) * max(seeds.shape)), 1, 2000))
     cv2.polylines(seeds, [np.vstack([points, points[-1:]])], False, _label_of(stroke), thickness)
+
+
+def _draw_outside(seeds: np.ndarray, stroke: dict[str, Any]) -> None:
+    """Give the label to all pixels whose middle lies outside a box; what is inside stays."""
+    height, width = seeds.shape
+    left, top, right, bottom = (float(part) for part in stroke["box"])
+    y, x = (np.arange(height) + 0.5) / height, (np.arange(width) + 0.5) / width
+    inside = ((y > top) & (y < bottom))[:, None] & ((x > left) & (x < right))
+    seeds[~inside] = _label_of(stroke)
 
 
 def pack_map(labels: np.ndarray) -> dict[str, Any]:
