@@ -118,18 +118,19 @@ def iterate(colours, seeds, labels, mixtures, nearness, weights, params: GrabCut
     learner, window, best, graph = Learner(colours, mixtures), free_window(seeds), None, None
     price = seed_price(weights, params.seed_cost)
     for number in range(1, params.iterations + 1):
+        fraction, text = number / (params.iterations + 1), f"round {number}"
+        run.step(fraction, text)
         with run.time("learning"):
             costs = learner.learn(labels) + nearness
             data = seeded(costs, seeds, price)
         with run.time("maximum flow"):
-            on_pass = stepper(run, number / (params.iterations + 1), f"round {number}")
             cut = np.full_like(labels, BACKGROUND)
             source, sink = data[BACKGROUND][window], data[OBJECT][window]
             if graph is None:
                 graph = GridMaxflow(source, sink, *(weight[window] for weight in weights))
             else:
                 graph.update(source, sink)
-            flow, cut[window] = graph.solve(on_pass)
+            flow, cut[window] = graph.solve(stepper(run, fraction, text))
         if best is not None and flow >= best.flow:
             break
         changed, labels, best = int((cut != labels).sum()), cut, Round(cut, costs, data, flow, number)
