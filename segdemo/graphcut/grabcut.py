@@ -17,6 +17,7 @@ from ..errors import ScribbleError
 from ..labels import BINARY
 from ..method import Run, method, require_scribbles
 from ..segmentation import Segmentation
+from ..strips import in_strips
 from .binary import (
     BACKGROUND,
     OBJECT,
@@ -44,6 +45,8 @@ from .likelihood import (
 )
 from .maxflow import GridMaxflow
 from .scribbles import check_scribbles
+
+STRIPS = 8  # a fixed number, so that sums are rounded alike on any number of cores
 
 
 class GrabCutParams(EdgeParams):
@@ -154,9 +157,13 @@ class Learner:
 
     def learn(self, labels: np.ndarray) -> np.ndarray:
         """Fit the Gaussians to (h, w) labels, each pixel being its likeliest one's; (2, h, w) costs in nats."""
-        moments = np.zeros((len(self.costs), self.components, 10))
-        component_moments(self.colours, labels.reshape(-1), self.likeliest, moments)
-        self._evaluate([Mixture.from_moments(each) for each in moments])
+        moments = np.zeros((STRIPS, len(self.costs), self.components, 10))
+        flat = labels.reshape(-1)
+        in_strips(
+            lambda strip, a, b: component_moments(self.colours[a:b], flat[a:b], self.likeliest[:, a:b], moments[strip]),
+            len(flat), STRIPS,
+        )  # fmt: skip
+        self._evaluate([Mixture.from_moments(each) for each in moments.sum(axis=0)])
         return self.costs.reshape(-1, *self.size).copy()
 
     def _evaluate(self, mixtures: list[Mixture]) -> None:
@@ -164,7 +171,13 @@ class Learner:
         coefficients[:, :, 0] = -np.inf  # for a mixture with fewer components
         for label, mixture in enumerate(mixtures):
             coefficients[label, : len(mixture.weights)] = mixture.coefficients()
-        likeliest_components(self.colours, coefficients, -np.log(OUTLIERS / GAMUT), self.costs, self.likeliest)
+        most = np.float32(-np.log(OUTLIERS / GAMUT))
+        in_strips(
+            lambda _, a, b: likeliest_components(
+                self.colours[a:b], coefficients, most, self.costs[:, a:b], self.likeliest[:, a:b]
+            ),
+            len(self.colours),
+        )
 
 
 def free_window(seeds: np.ndarray) -> tuple[slice, slice]:

@@ -20,6 +20,8 @@ import numpy as np
 from numba import njit
 from scipy.ndimage import gaussian_filter
 
+from ..strips import in_strips
+
 NOISE = 2.0  # Lab units: the least spread of a colour, about that of camera noise and JPEG
 PRIOR_SPREAD, PRIOR_PIXELS = 10.0, 3.0  # a component's spread before it has seen a pixel, and what that is worth
 OUTLIERS = 0.05  # the share of pixels taken to have any colour at all
@@ -101,7 +103,8 @@ class Mixture:
     def log_density(self, colours: np.ndarray) -> np.ndarray:
         """ln density at (n, 3) colours, (n,) float32."""
         logs = np.empty(len(colours), np.float32)
-        _log_density(colours.astype(np.float32, copy=False), self.coefficients().astype(np.float32), logs)
+        colours, coefficients = colours.astype(np.float32, copy=False), self.coefficients().astype(np.float32)
+        in_strips(lambda _, a, b: _log_density(colours[a:b], coefficients, logs[a:b]), len(colours))
         return logs
 
 

@@ -412,15 +412,15 @@ def test_brushes_follow_the_method_and_strokes_stay(tab):
 
 def test_a_box_is_a_stroke_like_others(tab, files, address, tmp_path):
     tab.browser.execute_script(CATCH_DOWNLOADS)
-    tab.keys("b")
+    tab.press("box")
     assert tab.one("#pad [data-testid=box]").get_attribute("aria-pressed") == "true"
     tab.draw((0.5, 0.5), (0.5, 0.502))  # a click is no box
     assert tab.strokes == []
-    tab.draw((0.8, 0.9), (0.3, 0.2))
+    tab.draw((0.3, 0.9), (0.8, 0.2))
     assert tab.strokes == [{"label": 2, "box": pytest.approx([0.3, 0.2, 0.8, 0.9], abs=0.01)}]
     assert tab.one('#pad [data-label="1"]').get_attribute("aria-pressed") == "true"  # and the box is put down
     tab.draw((0.5, 0.5), (0.6, 0.5))
-    tab.press("box")
+    tab.keys("b")
     tab.draw((0.2, 0.1), (1.2, 0.8), kind=interaction.POINTER_TOUCH)  # beyond the photo
     boxed = tab.strokes
     assert [("box" in stroke, stroke["label"]) for stroke in boxed] == [(False, 1), (True, 2)]
@@ -452,7 +452,7 @@ def test_a_box_is_a_stroke_like_others(tab, files, address, tmp_path):
 def test_a_box_of_eight_colours_is_of_the_chosen_one(tab):
     tab.click('input[type=radio][value="expansion"]')
     tab.wait(lambda: len(tab.browser.find_elements(By.CSS_SELECTOR, "#pad [data-testid=brushes] button")) == 9)
-    tab.keys("6")
+    tab.brush(6)
     tab.press("box")
     tab.draw((0.2, 0.2), (0.8, 0.8))
     tab.keys("8")
