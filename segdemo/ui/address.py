@@ -72,7 +72,7 @@ class Address:
                     updates[self.components[name]] = admitted(self.components[name], query[name])
                 except ValueError as error:
                     gr.Warning(f"The address asks for {name} = {query[name]}: {error}. It is left as it is.")
-            return updates or {photo: gr.skip()}
+            return updates or {tabs: gr.skip()}
 
         page.load(
             restore, None, [photo, tabs, *self.components.values()], show_progress="hidden", api_visibility="private"

@@ -14,6 +14,18 @@ from ..method import Params
 from .controls import control
 
 
+class PhotoInput(gr.Image):
+    """An image input that hands over the file as it is: the project's own door opens it, and explains if it cannot.
+
+    A class, not a patched instance: Gradio makes a new instance for each visitor whose input is updated.
+    """
+
+    is_template = True  # the browser's part is that of gr.Image
+
+    def preprocess(self, payload):
+        return payload.path if payload else None
+
+
 @dataclass
 class PhotoPanel:
     """``path`` holds the file of the chosen photo; ``working_size`` and ``seed`` go to every run.
@@ -21,7 +33,7 @@ class PhotoPanel:
     ``examples`` are the example photos' files by name.
     """
 
-    path: gr.Image
+    path: PhotoInput
     gallery: gr.Gallery
     examples: dict[str, str]
     working_size: gr.Slider
@@ -48,12 +60,10 @@ def photo_panel() -> PhotoPanel:
     files = _example_files()
     with gr.Row(elem_classes="photo-row", equal_height=True):
         with gr.Column(scale=5, min_width=300):
-            path = gr.Image(
+            path = PhotoInput(
                 label="Photo", type="filepath", image_mode=None, sources=["upload", "clipboard", "webcam"], height=250,
                 elem_id="photo", buttons=["fullscreen"],
             )  # fmt: skip
-            # Gradio would open the file itself and fail with a bare traceback; the project's own door explains.
-            path.preprocess = lambda payload: payload.path if payload else None
         with gr.Column(scale=4, min_width=300):
             gallery = gr.Gallery(
                 [path for path, _ in files], label="Or choose an example", show_label=False, columns=3, rows=2, height=250,

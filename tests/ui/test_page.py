@@ -1,7 +1,7 @@
 """The whole page in a browser: choose a photo, use each tab, compare, export, make mistakes."""
 
 import time
-from urllib.parse import urlparse
+from urllib.parse import parse_qs, urlparse
 
 import numpy as np
 import pytest
@@ -331,3 +331,29 @@ def test_public_checkpoints_tell_their_terms_and_explain_a_failed_download(page,
     page.wait(lambda: "cannot be reached" in page.one("#public-status").text)
     page.click(page.one("#public-run"))
     page.wait(lambda: "not downloaded yet" in page.one("#viewer-public").text)
+
+
+def test_a_link_opens_the_page_as_it_was(page, address):
+    page.browser.get(f'{address}?tab=Networks&photo=astronaut&networks=["unet"]&crf="without"&seed=7&size=99999')
+    chosen = lambda: page.browser.execute_script(  # noqa: E731
+        "return [...document.querySelectorAll('#network-methods input:checked')].map(box => box.name || box.value)"
+    )
+    page.wait(lambda: len(chosen()) == 1 and page.browser.find_elements(By.CSS_SELECTOR, "#photo img"))
+    page.wait(lambda: "size = 99999" in page.text())
+    page.click(page.one("#copy-link"))
+    page.wait(lambda: "ink" in page.one("#copy-said").text)
+    query = parse_qs(urlparse(page.browser.current_url).query)
+    assert query == {
+        "tab": ["Networks"], "photo": ["astronaut"], "networks": ['["unet"]'], "crf": ['"without"'], "seed": ["7"],
+    }  # fmt: skip
+
+
+def test_compact_leaves_pictures_and_legends(page):
+    page.example()
+    page.press("Segment")
+    page.result("kmeans")
+    replay = page.viewer("kmeans").find_element(By.CSS_SELECTOR, "[data-testid=replay]")
+    assert replay.is_displayed()
+    page.click(page.one(".compact-switch input"))
+    page.wait(lambda: not replay.is_displayed())
+    assert page.viewer("kmeans").find_element(By.CSS_SELECTOR, "[data-testid=legend]").is_displayed()

@@ -1,0 +1,87 @@
+"""The photo that all tabs share: upload, paste, webcam or example, with working size and seed."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import gradio as gr
+from PIL import Image
+
+from ..examples import examples
+from ..method import Params
+from .controls import control
+
+from gradio.events import Dependency
+
+class PhotoInput(gr.Image):
+    """An image input that hands over the file as it is: the project's own door opens it, and explains if it cannot.
+
+    A class, not a patched instance: Gradio makes a new instance for each visitor whose input is updated.
+    """
+
+    is_template = True  # the browser's part is that of gr.Image
+
+    def preprocess(self, payload):
+        return payload.path if payload else None
+    from typing import Callable, Literal, Sequence, Any, TYPE_CHECKING
+    from gradio.blocks import Block
+    if TYPE_CHECKING:
+        from gradio.components import Timer
+        from gradio.components.base import Component
+
+
+@dataclass
+class PhotoPanel:
+    """``path`` holds the file of the chosen photo; ``working_size`` and ``seed`` go to every run.
+
+    ``examples`` are the example photos' files by name.
+    """
+
+    path: PhotoInput
+    gallery: gr.Gallery
+    examples: dict[str, str]
+    working_size: gr.Slider
+    seed: gr.Slider
+
+    @property
+    def shared(self) -> list:
+        return [self.path, self.working_size, self.seed]
+
+
+def _example_files() -> list[tuple[str, str]]:
+    """(path, title) of each example as a PNG of its own, so that choosing one is like uploading it."""
+    folder = Path(tempfile.mkdtemp(prefix="segdemo-examples-"))
+    files = []
+    for example in examples():
+        path = folder / f"{example.name}.png"
+        Image.fromarray(example.load()).save(path)
+        files.append((str(path), example.title))
+    return files
+
+
+def photo_panel() -> PhotoPanel:
+    schemas = Params.model_json_schema()["properties"]
+    files = _example_files()
+    with gr.Row(elem_classes="photo-row", equal_height=True):
+        with gr.Column(scale=5, min_width=300):
+            path = PhotoInput(
+                label="Photo", type="filepath", image_mode=None, sources=["upload", "clipboard", "webcam"], height=250,
+                elem_id="photo", buttons=["fullscreen"],
+            )  # fmt: skip
+        with gr.Column(scale=4, min_width=300):
+            gallery = gr.Gallery(
+                [path for path, _ in files], label="Or choose an example", show_label=False, columns=3, rows=2, height=250,
+                object_fit="cover", allow_preview=False, elem_id="examples", interactive=False, buttons=[],
+            )  # fmt: skip
+        with gr.Column(scale=3, min_width=260):
+            working_size = control("working_size", schemas["working_size"] | {"minimum": 128, "maximum": 2048})
+            seed = control("seed", schemas["seed"] | {"maximum": 99})
+    panel = PhotoPanel(path, gallery, {Path(file).stem: file for file, _ in files}, working_size, seed)
+
+    def choose(event: gr.SelectData) -> str:
+        return files[event.index][0]
+
+    gallery.select(choose, None, path, api_visibility="private", show_progress="hidden")
+    return panel
