@@ -22,7 +22,7 @@ from ..image import fit
 from ..method import Run
 from .beliefs import clipped, network_probabilities, reduced
 
-GRID = 192
+GRID = 160
 """Long side, in pixels, of the grid on which the kernels are evaluated."""
 
 

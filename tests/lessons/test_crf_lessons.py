@@ -95,8 +95,8 @@ def test_labels_that_occur_and_clipping():
 @needs_network
 def test_pairwise_on_a_photo(engine):
     lesson = engine.teach(pairwise, data.chelsea(), working_size=300, network=NETWORK)
-    assert lesson.image.shape == (128, GRID, 3) and lesson.scale == pytest.approx(GRID / 300)
-    assert lesson.beliefs.shape == (21, 128, GRID)
+    assert lesson.image.shape == (107, GRID, 3) and lesson.scale == pytest.approx(GRID / 300)
+    assert lesson.beliefs.shape == (21, 107, GRID)
     np.testing.assert_allclose(lesson.beliefs.sum(0), 1, atol=1e-5)
     np.testing.assert_array_equal(lesson.labels, lesson.beliefs.argmax(0))
 

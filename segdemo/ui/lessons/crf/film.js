@@ -29,9 +29,9 @@ class FilmLesson extends Lesson {
     const old = this.result && this.result.names[this.chosen];
     this.result = result;
     for (const board of Object.values(this.boards)) board.shape(result.width, result.height);
-    const last = result.steps - 1, range = (values) => `${Math.max(...values).toFixed(3)} to ${Math.min(...values).toFixed(3)}`;
-    this.energy.load(result.energy, { title: `free energy F(Q), nats per pixel: ${range(result.energy)}`, left: "the network", right: `iteration ${last}`, ticks: true });
-    this.change.load(result.change.slice(1).map((value) => 100 * value), { title: "change in Q, in % of the belief per pixel", left: "iteration 1", right: `iteration ${last}`, ticks: true, fromZero: true });
+    const last = result.steps - 1;
+    this.energy.load(result.energy, { title: "free energy F(Q), nats per pixel", left: "the network", right: `iteration ${last}`, ticks: true });
+    this.change.load(result.change.slice(1).map((value) => 100 * value), { title: "change in Q, % of the belief", left: "iteration 1", right: `iteration ${last}`, ticks: true, fromZero: true });
     const select = this.part("class");
     select.disabled = false;
     select.replaceChildren(...result.names.map((name, k) => html("option", { value: k }, name)));

@@ -18,16 +18,18 @@ class PixelBoard extends Board {
 }
 
 // For a worker: the row sums D_i = sum_j exp(-|p_i - p_j|^2 / 2 s_xy^2 - |c_i - c_j|^2 / 2 s_rgb^2) of all pixels, every pair once.
+// Terms below 10⁻⁷ are left out: all of them together are less than a hundredth of the pixel's own term, 1.
 function sumRows({ width, height, colours, place, colour }) {
+  const TINY = 1e-7;
   const count = width * height, sums = new Float64Array(count).fill(1), channel = [16, 8, 0].map((shift) => Int32Array.from(colours, (c) => (c >> shift) & 255));
-  const [r, g, b] = channel, far = 3 * 255 * 255, near = Float64Array.from({ length: far + 1 }, (_, d) => Math.exp(-d / (2 * colour * colour)));
-  let limit = near.findIndex((value) => value < 1e-9);
+  const [r, g, b] = channel, far = 3 * 255 * 255, near = Float32Array.from({ length: far + 1 }, (_, d) => Math.exp(-d / (2 * colour * colour)));
+  let limit = near.findIndex((value) => value < TINY);
   if (limit < 0) limit = far + 1;
   const apart = Float64Array.from({ length: Math.max(width, height) }, (_, d) => Math.exp(-d * d / (2 * place * place)));
-  for (let dy = 0; dy < height && apart[dy] > 1e-9; dy++) {
+  for (let dy = 0; dy < height && apart[dy] > TINY; dy++) {
     for (let dx = dy ? 1 - width : 1; dx < width; dx++) {
       const across = apart[dy] * apart[Math.abs(dx)], from = Math.max(0, -dx), to = Math.min(width, width - dx);
-      if (across < 1e-9) continue;
+      if (across < TINY) continue;
       for (let y = 0; y + dy < height; y++) {
         for (let i = y * width + from, end = y * width + to, j = i + dy * width + dx; i < end; i++, j++) {
           const dr = r[i] - r[j], dg = g[i] - g[j], db = b[i] - b[j], d = dr * dr + dg * dg + db * db;
