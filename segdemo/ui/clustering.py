@@ -1,4 +1,4 @@
-"""The clustering tab: superpixels, k-means and normalized cuts side by side, each with its own controls."""
+"""The clustering tab: superpixels, graph-based merging, k-means and normalized cuts side by side, each with its own controls."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def clustering_tab(workshop: Workshop, panel: PhotoPanel, shared: Shared) -> dic
         with gr.Column(scale=2, min_width=260):
             run, status = run_buttons(workshop, "Segment")
     cards, controls = [], {}
-    with gr.Row(elem_classes="card-grid"):
+    with gr.Row(elem_classes="card-grid pairs"):
         for m in family:
             cards.append(
                 card(m.name, m.name, m.title, "clustering", shared, f"{m.title}: press Segment.", min_width=330)
