@@ -1,11 +1,11 @@
-"""The inner loops of the lattice and of mean field, compiled for the CPU with numba.
+"""The inner loops of the lattice, compiled for the CPU with numba.
 
-Each function does what a few PyTorch lines in ``lattice.py`` and ``dense.py`` do, for the
-pixels (or vertices) ``start`` to ``stop`` only, and releases the interpreter's lock, so
-that ``in_strips`` can run several side by side.
+Each function does what a few PyTorch lines in ``lattice.py`` do, for the pixels (or vertices)
+``start`` to ``stop`` only, and releases the interpreter's lock, so that ``in_strips`` can run
+several side by side.
 
 A table of vertex values has one row per vertex and a last row of zeros, which stands for
-every vertex that the photo does not touch.
+every vertex that the photo does not touch. Rows are handled eight columns at a time (``simd``).
 """
 
 from __future__ import annotations
@@ -15,48 +15,35 @@ import math
 import numpy as np
 from numba import njit
 
+from .simd import LANES, add, load, multiply, multiply_add, spread, store
+
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)  # 2^64 divided by the golden ratio (Knuth, multiplicative hashing)
 _EMPTY = np.iinfo(np.int64).min
-BLOCK = 64
-"""So many pixels pass through mean field together, to keep vector units busy with few labels too."""
-
-_compiled = njit(cache=True, nogil=True)
-_fast = njit(cache=True, nogil=True, fastmath=True)
-_inline = njit(inline="always")
+NOTHING = np.float32(0)
+_HALF = np.float32(0.5)
+compiled = njit(cache=True, nogil=True, error_model="numpy")
+fast = njit(cache=True, nogil=True, error_model="numpy", fastmath=True)
+inline = njit(inline="always")
 
 
 # -- building the lattice ---------------------------------------------------------------
 
 
-@_compiled
-def enclosing_simplices(features, low, radix, keys, weights, start, stop):
-    """Keys (N, d+1) int64 and barycentric weights (N, d+1) float32 of the simplex around each feature."""
+@compiled
+def bounds(features, start, stop):
+    """The smallest and largest feature along each axis, (2, d); NaN if one is not finite."""
     d = features.shape[1]
-    scale = np.empty(d, np.float32)
-    for a in range(d):
-        scale[a] = math.sqrt(2 / 3 / ((a + 1) * (a + 2)))
-    fraction, order = np.empty(d, np.float32), np.empty(d, np.int64)
+    found, sound = np.empty((2, d), np.float32), np.zeros(d, np.float32)
+    found[:] = features[start]
     for i in range(start, stop):
-        key, running = np.int64(0), np.float32(0)
         for a in range(d):
-            step = features[i, a] * scale[a]
-            running += step
-            y = running + np.float32(a + 1) * step
-            floor = np.floor(y)
-            key += (np.int64(floor) - low[a]) * radix[a]
-            place = a  # insertion sort, largest fraction first
-            while place > 0 and fraction[place - 1] < y - floor:
-                fraction[place], order[place] = fraction[place - 1], order[place - 1]
-                place -= 1
-            fraction[place], order[place] = y - floor, a
-        keys[i, 0], weights[i, 0] = key, np.float32(1) - fraction[0]
-        for a in range(d):
-            key += radix[order[a]]
-            following = fraction[a + 1] if a + 1 < d else np.float32(0)
-            keys[i, a + 1], weights[i, a + 1] = key, fraction[a] - following
+            found[0, a] = min(found[0, a], features[i, a])
+            found[1, a] = max(found[1, a], features[i, a])
+            sound[a] += features[i, a] * NOTHING
+    return found + sound
 
 
-@_inline
+@inline
 def _slot(table, bits, key):
     """The place of ``key`` in a hash table of 2^bits, or the free place where it belongs (linear probing)."""
     place = np.int64((np.uint64(key) * _GOLDEN) >> np.uint64(64 - bits))
@@ -65,176 +52,179 @@ def _slot(table, bits, key):
     return place
 
 
-@_compiled
-def _hash_table(known, count, bits):
-    """A table of 2^bits keys and their numbers, holding the first ``count`` of ``known``."""
-    table, number = np.full(1 << bits, _EMPTY), np.empty(1 << bits, np.int32)
-    for v in range(count):
-        place = _slot(table, bits, known[v])
-        table[place], number[place] = known[v], v
-    return table, number
+@compiled
+def number_keys(keys, bits):
+    """A hash table of 2^bits keys, with the distinct ones of ``keys`` numbered in order of appearance.
 
-
-@_compiled
-def number_vertices(keys, steps):
-    """Number the distinct keys in order of appearance.
-
-    Returns (vertices, neighbours): the number of each key, int32, and for each of the d+1
-    steps (d+1, M, 2) int32 the numbers of key + step and key - step, M where there is none.
+    Returns (table, number, numbers): ``number[place]`` is that of ``table[place]``, ``numbers[i]`` that of ``keys[i]``.
     """
-    bits, count = 12, 0
-    known = np.empty(1 << bits, np.int64)
-    table, number = _hash_table(known, 0, bits)
-    vertices = np.empty(len(keys), np.int32)
+    table, number = np.full(1 << bits, _EMPTY), np.empty(1 << bits, np.int32)
+    numbers, count = np.empty(len(keys), np.int32), 0
     for i in range(len(keys)):
-        if i >= len(steps) and keys[i] == keys[i - len(steps)]:  # same corner as the pixel before, as so often
-            vertices[i] = vertices[i - len(steps)]
-            continue
         place = _slot(table, bits, keys[i])
         if table[place] == _EMPTY:
-            table[place], number[place], known[count] = keys[i], count, keys[i]
+            table[place], number[place] = keys[i], count
             count += 1
-        vertices[i] = number[place]
-        if 2 * count > len(table):  # double the table, so that probing stays short
+        numbers[i] = number[place]
+    return table, number, numbers
+
+
+@compiled
+def embed(features, low, radix, start, stop, vertices, weights):
+    """Find the simplex around each feature: its corners and the feature's barycentric weights, both (N, d+1).
+
+    The corners are numbered in the order in which this strip meets them. ``low`` and ``radix``: (d,) int64.
+    Returns the keys of the numbered vertices, (m,) int64.
+    """
+    bits, count = 14, 0
+    known = np.empty(1 << bits, np.int64)
+    table, number, _ = number_keys(known[:0], bits)
+    while start < stop:
+        start, count = _embed_some(
+            features, low, radix, start, stop, vertices, weights, table, bits, number, known, count
+        )
+        if start < stop:  # double the table, so that probing stays short
             bits += 1
-            known = np.concatenate((known, np.empty(len(known), np.int64)))
-            table, number = _hash_table(known, count, bits)
-    neighbours = np.empty((len(steps), count, 2), np.int32)
-    for axis in range(len(steps)):
-        for v in range(count):
-            for side in range(2):
-                key = known[v] + (steps[axis] if side == 0 else -steps[axis])
+            known = np.concatenate((known, known))
+            table, number, _ = number_keys(known[:count], bits)
+    return known[:count].copy()
+
+
+@compiled
+def _embed_some(features, low, radix, start, stop, vertices, weights, table, bits, number, known, count):
+    """The pixels from ``start`` on until the hash table is half full; returns where it stopped and the new count."""
+    d = len(radix)
+    scale, fraction, step = np.empty(d, np.float32), np.empty(d, np.float32), np.empty(d, np.int64)
+    for a in range(d):
+        scale[a] = math.sqrt(2 / 3 / ((a + 1) * (a + 2)))
+    ordered = np.zeros(d + 2, np.float32)
+    ordered[0] = 1  # ordered[1..d]: the fractions from the largest on, ordered[d+1] = 0
+    last_key, last_number = np.full(d + 1, _EMPTY), np.zeros(d + 1, np.int32)
+    for i in range(start, stop):
+        if 2 * (count + d + 1) > len(table):
+            return i, count
+        key, running = np.int64(0), np.float32(0)
+        for a in range(d):
+            length = features[i, a] * scale[a]
+            running += length
+            y = running + np.float32(a + 1) * length
+            floor = np.floor(y)
+            key += (np.int64(floor) - low[a]) * radix[a]
+            fraction[a] = y - floor
+        for a in range(d):
+            rank = 0  # counting who comes before needs no branches, which a sort would guess wrong
+            for b in range(a):
+                rank += fraction[b] >= fraction[a]
+            for b in range(a + 1, d):
+                rank += fraction[b] > fraction[a]
+            ordered[rank + 1], step[rank] = fraction[a], radix[a]
+        for corner in range(d + 1):
+            if corner > 0:
+                key += step[corner - 1]
+            weights[i, corner] = ordered[corner] - ordered[corner + 1]
+            if key != last_key[corner]:  # often it is the same corner as the pixel's before
                 place = _slot(table, bits, key)
-                neighbours[axis, v, side] = number[place] if table[place] == key else count
-    return vertices, neighbours
+                if table[place] == _EMPTY:
+                    table[place], number[place], known[count] = key, count, key
+                    count += 1
+                last_key[corner], last_number[corner] = key, number[place]
+            vertices[i, corner] = last_number[corner]
+    return stop, count
+
+
+@compiled
+def renumber(vertices, numbers, start, stop):
+    """Replace each number v of the rows start..stop by numbers[v]."""
+    for i in range(start, stop):
+        for corner in range(vertices.shape[1]):
+            vertices[i, corner] = numbers[vertices[i, corner]]
+
+
+@compiled
+def connect(known, steps, table, number, start, stop, neighbours):
+    """Enter into neighbours (d+1, M, 2) who is one step ahead of the vertices start..stop, and they behind it."""
+    bits = int(math.log2(len(table)))
+    for axis in range(len(steps)):
+        for v in range(start, stop):
+            place = _slot(table, bits, known[v] + steps[axis])
+            if table[place] != _EMPTY:
+                ahead = number[place]
+                neighbours[axis, v, 0], neighbours[axis, ahead, 1] = ahead, v
+
+
+@fast
+def splat_ones(vertices, weights, start, stop, sums):
+    """Add the pixels' weights to their vertices' sums (M+1,)."""
+    for i in range(start, stop):
+        for corner in range(vertices.shape[1]):
+            sums[vertices[i, corner]] += weights[i, corner]
+
+
+@fast
+def normalize(table, vertices, weights, start, stop):
+    """Divide the pixels' weights by the square roots of what the table (M+1,) holds for them."""
+    for i in range(start, stop):
+        mass = np.float32(1e-20)
+        for corner in range(vertices.shape[1]):
+            mass += weights[i, corner] * table[vertices[i, corner]]
+        factor = np.float32(1) / np.sqrt(mass)
+        for corner in range(vertices.shape[1]):
+            weights[i, corner] *= factor
+
+
+@fast
+def row_sums(table, vertices, weights, start, stop):
+    """The largest, and the sum, of what the table (M+1,) holds for the pixels."""
+    largest, everything = np.float32(0), 0.0
+    for i in range(start, stop):
+        mass = np.float32(0)
+        for corner in range(vertices.shape[1]):
+            mass += weights[i, corner] * table[vertices[i, corner]]
+        largest = max(largest, mass)
+        everything += mass
+    return largest, everything
 
 
 # -- splat, blur, slice -----------------------------------------------------------------
 
 
-@_inline
-def _splat_row(row, table, vertices, weights):
-    """Add a pixel's row (K,), weighted, to the rows of its d+1 vertices."""
-    for v in range(len(vertices)):
-        weight, vertex_row = weights[v], table[vertices[v]]
-        for k in range(len(row)):
-            vertex_row[k] += weight * row[k]
-
-
-@_inline
-def _slice_row(row, table, vertices, weights):
-    """Add the weighted rows of a pixel's d+1 vertices to its row (K,)."""
-    for v in range(len(vertices)):
-        weight, vertex_row = weights[v], table[vertices[v]]
-        for k in range(len(row)):
-            row[k] += weight * vertex_row[k]
-
-
-@_fast
+@fast
 def splat(values, vertices, weights, start, stop, table):
-    """Add the pixels' values (N, K) to the table (M+1, K)."""
+    """Add the pixels' values (N, K), weighted, to the rows of their vertices in the table (M+1, K)."""
+    whole = table.shape[1] // LANES * LANES
     for i in range(start, stop):
-        _splat_row(values[i], table, vertices[i], weights[i])
+        row = values[i]
+        for corner in range(vertices.shape[1]):
+            weight, out = weights[i, corner], table[vertices[i, corner]]
+            for k in range(0, whole, LANES):
+                store(out, k, multiply_add(weight, load(row, k), load(out, k)))
+            for k in range(whole, len(out)):
+                out[k] += weight * row[k]
 
 
-@_fast
+@fast
 def slice_(table, vertices, weights, start, stop, values):
     """Add the table (M+1, K), read at the pixels, to their values (N, K)."""
+    whole = table.shape[1] // LANES * LANES
     for i in range(start, stop):
-        _slice_row(values[i], table, vertices[i], weights[i])
+        out = values[i]
+        for corner in range(vertices.shape[1]):
+            weight, row = weights[i, corner], table[vertices[i, corner]]
+            for k in range(0, whole, LANES):
+                store(out, k, multiply_add(weight, load(row, k), load(out, k)))
+            for k in range(whole, len(out)):
+                out[k] += weight * row[k]
 
 
-@_fast
+@fast
 def blur(table, neighbours, scale, blurred, start, stop):
     """blurred[v] = scale * (table[v] + half of both its neighbours along one axis)."""
+    whole = table.shape[1] // LANES * LANES
     for v in range(start, stop):
         here, ahead, behind = table[v], table[neighbours[v, 0]], table[neighbours[v, 1]]
         out = blurred[v]
-        for k in range(len(out)):
-            out[k] = scale * (here[k] + np.float32(0.5) * (ahead[k] + behind[k]))
-
-
-# -- mean field -------------------------------------------------------------------------
-
-
-@_fast
-def fold(p, columns, start, stop, merged):
-    """Add the rows of p (K, N) to the columns of merged (N, W) given for them, a few pixels at a time."""
-    for first in range(start, stop, 128):
-        for label in range(len(columns)):
-            for i in range(first, min(first + 128, stop)):
-                merged[i, columns[label]] += p[label, i]
-
-
-@_fast
-def unfold(q, merged, p, columns, start, stop, beliefs):
-    """beliefs (K, N): each label's part of its column of q (N, W), in proportion to p (K, N)."""
-    for first in range(start, stop, 128):
-        for label in range(len(columns)):
-            for i in range(first, min(first + 128, stop)):
-                beliefs[label, i] = p[label, i] * (q[i, columns[label]] / merged[i, columns[label]])
-
-
-@_inline
-def _exp(x, bits):
-    """Put exp(x), for x <= 0, into ``bits`` seen as float32; written out so that it runs on vectors.
-
-    exp(x) = 2^whole e^part: ``whole`` goes into the exponent field of the float, and e^part,
-    with |part| <= ln(2)/2, is its Taylor series to the sixth order (relative error below 1e-6).
-    """
-    value = bits.view(np.float32)
-    for k in range(len(x)):
-        scaled = max(x[k] * np.float32(1.4426950408889634), np.float32(-126))
-        whole = np.floor(scaled + np.float32(0.5))
-        part = (scaled - whole) * np.float32(0.6931471805599453)
-        series = np.float32(1 / 720)
-        series = series * part + np.float32(1 / 120)
-        series = series * part + np.float32(1 / 24)
-        series = series * part + np.float32(1 / 6)
-        series = series * part + np.float32(0.5)
-        series = series * part + np.float32(1)
-        value[k] = series * part + np.float32(1)
-        bits[k] += np.int32(whole) << 23
-
-
-@_fast
-def mean_field_strip(p, heard, lattice1, lattice2, tables, start, stop, sums, q):
-    """One mean-field update of the pixels start..stop, without storing anybody's messages.
-
-    Reads the messages off the blurred ``tables`` (a pair), forms q = p exp(messages) / Z, keeps it
-    in ``q`` (N, K) unless that is empty, and splats it into ``sums`` (a pair) unless those are.
-
-    Args:
-        p: (N, K) float32. Labels from ``heard`` on get no messages.
-        lattice1, lattice2: (vertices, weights) of each kernel.
-    """
-    (vertices1, weights1), (vertices2, weights2) = lattice1, lattice2
-    (table1, table2), (sums1, sums2) = tables, sums
-    messages, bits = np.empty((BLOCK, p.shape[1]), np.float32), np.empty((BLOCK, p.shape[1]), np.int32)
-    rows = bits.view(np.float32)
-    for first in range(start, stop, BLOCK):
-        count = min(BLOCK, stop - first)
-        messages[:] = 0
-        for j in range(count):
-            message = messages[j]
-            _slice_row(message, table1, vertices1[first + j], weights1[first + j])
-            _slice_row(message, table2, vertices2[first + j], weights2[first + j])
-            message[heard:] = 0
-            largest = np.float32(0)
-            for k in range(len(message)):
-                largest = max(largest, message[k])
-            for k in range(len(message)):
-                message[k] -= largest
-        _exp(messages.reshape(-1), bits.reshape(-1))
-        for j in range(count):
-            i, row, total = first + j, rows[j], np.float32(0)
-            for k in range(len(row)):
-                row[k] *= p[i, k]
-                total += row[k]
-            for k in range(len(row)):
-                row[k] /= total
-            if len(sums1):
-                _splat_row(row, sums1, vertices1[i], weights1[i])
-                _splat_row(row, sums2, vertices2[i], weights2[i])
-            if len(q):
-                q[i] = row
+        for k in range(0, whole, LANES):
+            both = add(load(ahead, k), load(behind, k))
+            store(out, k, multiply(spread(scale), multiply_add(_HALF, both, load(here, k))))
+        for k in range(whole, len(out)):
+            out[k] = scale * (here[k] + _HALF * (ahead[k] + behind[k]))

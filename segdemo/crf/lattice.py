@@ -19,6 +19,7 @@ along (1, ..., 1). One integer, the key, names a vertex; a step adds a constant 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from functools import cached_property
 
 import numpy as np
@@ -50,7 +51,8 @@ class Lattice:
 
     def __init__(self, features: torch.Tensor, compiled: bool | None = None):
         self.compiled = features.device.type == "cpu" if compiled is None else compiled
-        low, radix, steps = _numbering(features)
+        features = features.float().contiguous()
+        low, radix, steps = _numbering(features, self.compiled)
         build = _build_compiled if self.compiled else _build
         self.vertices, self.weights, self.neighbours = build(features, low, radix, steps)
         d = features.shape[1]
@@ -72,34 +74,68 @@ class Lattice:
         This is how Krahenbuhl & Koltun's implementation weighs the kernels of a dense CRF.
         Changes ``weights`` in place; returns the lattice.
         """
-        ones = torch.ones(len(self.weights), 1, device=self.weights.device)
-        self.weights *= (self.filter(ones) + 1e-20).rsqrt()
+        table = self._blurred_ones()
+        if self.compiled:
+            arrays = table.numpy(), self.vertices.numpy(), self.weights.numpy()
+            in_strips(lambda _, *ends: kernels.normalize(*arrays, *ends), len(self.vertices))
+        else:
+            self.weights *= (self.slice(table[:, None]) + 1e-20).rsqrt()
         return self
 
     @cached_property
+    def _row_sums(self) -> tuple[float, float]:
+        """The largest, and the sum, of the filter's row sums: of what it makes of a map of ones."""
+        table = self._blurred_ones()
+        if not self.compiled:
+            sums = self.slice(table[:, None])
+            return float(sums.max()), float(sums.double().sum())
+        arrays = table.numpy(), self.vertices.numpy(), self.weights.numpy()
+        parts = in_strips(lambda _, *ends: kernels.row_sums(*arrays, *ends), len(self.vertices))
+        return max(part[0] for part in parts), sum(part[1] for part in parts)
+
+    def _blurred_ones(self) -> torch.Tensor:
+        """(M+1,): a map of ones, splatted and blurred."""
+        if not self.compiled:
+            return self.blur(self.splat(torch.ones(len(self.weights), 1, device=self.weights.device)))[:, 0]
+        tables = np.zeros((self.strips, self.count + 1), np.float32)
+        arrays = self.vertices.numpy(), self.weights.numpy()
+        run = lambda strip, *ends: kernels.splat_ones(*arrays, *ends, tables[strip])  # noqa: E731
+        in_strips(run, len(self.vertices), self.strips)
+        return self.blur(torch.from_numpy(tables.sum(0)[:, None]))[:, 0]
+
+    @property
     def gain(self) -> float:
-        """The largest row sum of the filter: what it makes of a map of ones, at most."""
-        return float(self.filter(torch.ones(len(self.weights), 1, device=self.weights.device)).max())
+        """The largest row sum of the filter."""
+        return self._row_sums[0]
+
+    @property
+    def mass(self) -> float:
+        """The sum of all the filter's N^2 weights."""
+        return self._row_sums[1]
 
     @property
     def strips(self) -> int:
         """How many threads may splat, each into a table of its own, with memory linear in N."""
         return max(1, min(torch.get_num_threads(), 2 * len(self.vertices) // self.count, len(self.vertices) // 4096))
 
-    def splat(self, values: torch.Tensor) -> torch.Tensor:
-        """Values (N, K) gathered at the vertices, (M+1, K); the last row is zero."""
+    def splat(self, values: torch.Tensor, columns: int | None = None) -> torch.Tensor:
+        """Values (N, K), or their first ``columns``, gathered at the vertices, (M+1, K); the last row is zero."""
+        columns = values.shape[1] if columns is None else columns
         if not self.compiled:
             pixels, order, starts = self._bags
             weights = self.weights.view(-1)[order]
-            return F.embedding_bag(pixels, values, starts, mode="sum", per_sample_weights=weights)
-        tables = np.zeros((self.strips, self.count + 1, values.shape[1]), np.float32)
+            return F.embedding_bag(pixels, values[:, :columns], starts, mode="sum", per_sample_weights=weights)
+        tables = np.zeros((self.strips, self.count + 1, columns), np.float32)
         arrays = values.contiguous().numpy(), self.vertices.numpy(), self.weights.numpy()
         run = lambda strip, start, stop: kernels.splat(*arrays, start, stop, tables[strip])  # noqa: E731
         in_strips(run, len(values), self.strips)
         return torch.from_numpy(sum(tables[1:], tables[0]))
 
-    def blur(self, table: torch.Tensor, scale: float = 1.0) -> torch.Tensor:
-        """The table (M+1, K) convolved with (1/2, 1, 1/2) along each direction in turn, times ``scale``."""
+    def blur(self, table: torch.Tensor, scale: float = 1.0, spare: Sequence[np.ndarray] | None = None) -> torch.Tensor:
+        """The table (M+1, K) convolved with (1/2, 1, 1/2) along each direction in turn, times ``scale``.
+
+        ``spare``: two arrays of the table's shape to work in, one of which comes back; by default new ones.
+        """
         factors = [scale * self.scale] + [1.0] * (len(self.neighbours) - 1)
         if not self.compiled:
             for neighbours, factor in zip(self.neighbours, factors, strict=True):
@@ -107,14 +143,16 @@ class Lattice:
                 blurred = factor * (table[:-1] + 0.5 * (table[ahead] + table[behind]))
                 table = F.pad(blurred, (0, 0, 0, 1))
             return table
-        strips = max(1, min(torch.get_num_threads(), table.numel() // 2**18))
-        table = table.numpy().copy()
-        blurred = np.zeros_like(table)
-        for neighbours, factor in zip(self.neighbours.numpy(), factors, strict=True):
+        strips = max(1, min(torch.get_num_threads(), table.numel() // 2**16))
+        spare = spare or (np.empty(table.shape, np.float32), np.empty(table.shape, np.float32))
+        table = table.numpy()
+        for axis, (neighbours, factor) in enumerate(zip(self.neighbours.numpy(), factors, strict=True)):
+            blurred = spare[axis % 2]
             arrays = table, neighbours, np.float32(factor), blurred
             run = lambda _, start, stop, arrays=arrays: kernels.blur(*arrays, start, stop)  # noqa: E731
             in_strips(run, self.count, strips)
-            table, blurred = blurred, table
+            blurred[-1] = 0
+            table = blurred
         return torch.from_numpy(table)
 
     def slice(self, table: torch.Tensor) -> torch.Tensor:
@@ -151,12 +189,13 @@ def lattice_coordinates(features: torch.Tensor) -> torch.Tensor:
     return steps.cumsum(1) + (axes + 1) * steps
 
 
-def _numbering(features: torch.Tensor) -> tuple[list[int], list[int], list[int]]:
+def _numbering(features: torch.Tensor, compiled: bool) -> tuple[list[int], list[int], list[int]]:
     """How a vertex y becomes one integer, key = sum_a (y_a - low_a) radix_a, unique for all vertices.
 
     Returns low, radix and the key's change along the d+1 blur directions.
     """
-    corners = lattice_coordinates(torch.stack(features.aminmax(dim=0)))  # B >= 0: bounds map to bounds
+    ends = _bounds(features.numpy()) if compiled else torch.stack(features.aminmax(dim=0))
+    corners = lattice_coordinates(ends)  # B >= 0: bounds map to bounds
     if not torch.isfinite(corners).all():
         raise ParameterError("The CRF's widths are too small or its picture is not finite: use larger widths.")
     low, high = corners.floor().cpu().tolist()
@@ -167,20 +206,37 @@ def _numbering(features: torch.Tensor) -> tuple[list[int], list[int], list[int]]
     return [int(a) - 3 for a in low], radix, [sum(radix), *radix]
 
 
+def _bounds(features: np.ndarray) -> torch.Tensor:
+    ends = np.stack(in_strips(lambda _, a, b: kernels.bounds(features, a, b), len(features)))  # (strips, 2, d)
+    return torch.from_numpy(np.stack([ends[:, 0].min(0), ends[:, 1].max(0)]))
+
+
 def _build_compiled(features, low, radix, steps):
-    features = np.ascontiguousarray(features.numpy(), np.float32)
-    shape = len(features), features.shape[1] + 1
-    keys, weights = np.empty(shape, np.int64), np.empty(shape, np.float32)
-    low, radix, steps = (np.array(values, np.int64) for values in (low, radix, steps))
-    arrays = features, low, radix, keys, weights
-    in_strips(lambda _, start, stop: kernels.enclosing_simplices(*arrays, start, stop), len(features))
-    vertices, neighbours = kernels.number_vertices(keys.reshape(-1), steps)
-    return torch.from_numpy(vertices.reshape(shape)), torch.from_numpy(weights), torch.from_numpy(neighbours)
+    features, count, corners = features.numpy(), len(features), features.shape[1] + 1
+    vertices, weights = np.empty((count, corners), np.int32), np.empty((count, corners), np.float32)
+    arrays = features, np.array(low, np.int64), np.array(radix, np.int64)
+    embed = lambda _, start, stop: kernels.embed(*arrays, start, stop, vertices, weights)  # noqa: E731
+    found = in_strips(embed, count)  # the keys that each strip has met, numbered by itself
+    keys = np.concatenate(found)
+    table, number, numbers = kernels.number_keys(keys, max(12, (2 * len(keys) - 1).bit_length()))
+    ends = np.cumsum([len(part) for part in found])
+
+    def renumber(strip, start, stop):  # the first strip's numbers are everyone's
+        if strip > 0:
+            kernels.renumber(vertices, numbers[ends[strip - 1] : ends[strip]], start, stop)
+
+    in_strips(renumber, count, len(found))
+    known = np.empty(numbers.max() + 1, np.int64)
+    known[numbers] = keys
+    neighbours = np.full((corners, len(known), 2), len(known), np.int32)
+    arrays = known, np.array(steps, np.int64), table, number
+    in_strips(lambda _, start, stop: kernels.connect(*arrays, start, stop, neighbours), len(known))
+    return torch.from_numpy(vertices), torch.from_numpy(weights), torch.from_numpy(neighbours)
 
 
 def _build(features, low, radix, steps):
     low, radix, steps = (torch.tensor(values, device=features.device) for values in (low, radix, steps))
-    y = lattice_coordinates(features.float())  # (N, d)
+    y = lattice_coordinates(features)  # (N, d)
     fraction, order = (y - y.floor()).sort(dim=1, descending=True, stable=True)
     first = ((y.floor().long() - low) * radix).sum(1, keepdim=True)  # (N, 1)
     keys = torch.cat([first, first + radix[order].cumsum(1)], 1)  # (N, d+1)

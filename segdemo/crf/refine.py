@@ -6,7 +6,7 @@ connected CRFs", ICLR 2015: the network knows what is where, the CRF where exact
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import cv2
@@ -68,16 +68,19 @@ def refine(image: np.ndarray, segmentation: Segmentation, params: RefinementPara
     run.step(0.0, "CRF: building the lattices")
     with run.time("CRF lattices"):
         crf = run.cached(("crf", sigmas, str(device)), lambda: DenseCRF(image, *sigmas, device))
-    start = before.argmax(0)
-    after, labels = before, start
+    start = _argmax(before)
     aligned = len(run.frames) == len(run.energy)  # else earlier frames have no energy, and these must not either
     for iteration, (beliefs, energy) in enumerate(_iterations(crf, before, params, run)):
-        after, labels = beliefs, beliefs.argmax(0)
-        changed = 100 * float((labels != start).mean())
-        caption = f"mean field {iteration}: {changed:.1f} % of labels changed" if iteration else "the network's labels"
+        if run.keep_frames or iteration == params.crf_iterations:
+            after = beliefs()
+            labels = _argmax(after)
         if run.keep_frames:
+            changed = 100 * float((labels != start).mean())
+            caption = (
+                f"mean field {iteration}: {changed:.1f} % of labels changed" if iteration else "the network's labels"
+            )
             maps = _belief_maps(after, labels, segmentation.names)
-            run.frame(caption, labels, maps=maps, energy=energy if aligned else None)
+            run.frame(caption, labels, maps=maps, energy=energy() if aligned else None)
         run.step(iteration / params.crf_iterations, f"CRF: mean field {iteration} of {params.crf_iterations}")
     changed = round(100 * float((labels != start).mean()), 2)
     return replace(
@@ -92,20 +95,26 @@ def refine(image: np.ndarray, segmentation: Segmentation, params: RefinementPara
 
 def _iterations(
     crf: DenseCRF, scores: np.ndarray, params: RefinementParams, run: Run
-) -> Iterator[tuple[np.ndarray, float | None]]:
-    """Yields the beliefs (K, h, w) before the first and after each iteration, with their free energy."""
+) -> Iterator[tuple[Callable[[], np.ndarray], Callable[[], float]]]:
+    """Yields functions that give the beliefs (K, h, w) and their free energy, before the first and after each iteration."""
     weights = params.crf_spatial_weight, params.crf_bilateral_weight
-    beliefs = crf.mean_field(scores, params.crf_iterations, *weights)
-    while True:
-        with run.time("CRF mean field"):
-            q = next(beliefs, None)
-        if q is None:
-            return
-        energy = None
-        if run.keep_frames:
-            with run.time("CRF free energy"):
-                energy = crf.free_energy(q, scores, *weights)
-        yield q.cpu().numpy(), energy
+    states = crf.descend(scores, params.crf_iterations, *weights)
+
+    def timed(stage: str, function: Callable):
+        with run.time(stage):
+            return function()
+
+    while state := timed("CRF mean field", lambda: next(states, None)):
+        beliefs, energy = state
+        yield (
+            lambda beliefs=beliefs: timed("CRF mean field", lambda: beliefs().cpu().numpy()),
+            lambda energy=energy: timed("CRF free energy", energy),
+        )
+
+
+def _argmax(scores: np.ndarray) -> np.ndarray:
+    """(h, w) int64: the best of scores (K, h, w)."""
+    return torch.from_numpy(np.require(scores, requirements="CW")).argmax(0).numpy()
 
 
 def _belief_maps(beliefs: np.ndarray, labels: np.ndarray, names: list[str], most: int = 4) -> dict[str, np.ndarray]:

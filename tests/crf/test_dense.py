@@ -7,8 +7,7 @@ from scipy.ndimage import gaussian_filter
 from scipy.spatial.distance import cdist
 from skimage import data, transform
 
-from segdemo.crf import DenseCRF, dense_crf
-from segdemo.crf import dense as module
+from segdemo.crf import DenseCRF, dense_crf, meanfield, probabilities_from_labels
 from segdemo.errors import ParameterError
 
 
@@ -40,42 +39,152 @@ def colours(image, labels, seed=0):
     return softmax(-((smooth - centres[:, None, None]) ** 2).sum(-1) / (2 * 40.0**2))
 
 
-def brute_force(image, p, iterations, weights, sigmas):
-    """Mean field with the two kernels as full N x N matrices."""
+def exact_kernels(image, sigmas):
+    """The two normalized kernels as full N x N matrices."""
     height, width, _ = image.shape
     y, x = np.mgrid[:height, :width]
     positions = np.stack([x.ravel(), y.ravel()], 1).astype(np.float64)
     bilateral = np.concatenate([positions / sigmas[1], image.reshape(-1, 3) / sigmas[2]], 1)
-    total = 0
-    for features, weight in ((positions / sigmas[0], weights[0]), (bilateral, weights[1])):
+    for features in (positions / sigmas[0], bilateral):
         kernel = np.exp(-0.5 * cdist(features, features, "sqeuclidean"))
         scale = kernel.sum(1) ** -0.5
-        total = total + weight * scale[:, None] * kernel * scale
-    p = p.reshape(len(p), -1).astype(np.float64).clip(1e-5)
+        yield scale[:, None] * kernel * scale
+
+
+def brute_force(kernels, p, iterations, weights, compatibility=None, damping=0.0):
+    """Mean field with the kernels as full N x N matrices, by the paper's formula."""
+    total = sum(weight * kernel for weight, kernel in zip(weights, kernels, strict=True))
+    size, p = p.shape, p.reshape(len(p), -1).astype(np.float64).clip(1e-5)
+    mu = 1 - np.eye(len(p)) if compatibility is None else compatibility
     q = p / p.sum(0)
     for _ in range(iterations):
-        scores = np.log(p) + q @ total
+        scores = np.log(p) - mu @ (q @ total.T)
         e = np.exp(scores - scores.max(0))
-        q = e / e.sum(0)
-    return q.reshape(-1, height, width)
+        q = (1 - damping) * e / e.sum(0) + damping * q
+    return q.reshape(size)
 
 
-@pytest.mark.parametrize("name", ["astronaut", "chelsea", "coffee", "rocket"])
-@pytest.mark.parametrize("labels, kind", [(2, "blobs"), (5, "colours"), (21, "blobs"), (21, "colours")])
-def test_agrees_with_the_authors_code(name, labels, kind):
+def prices(labels, seed=0):
+    """A random symmetric compatibility with a zero diagonal."""
+    mu = np.random.default_rng(seed).uniform(0.2, 1, (labels, labels))
+    return (mu + mu.T) / 2 * (1 - np.eye(labels))
+
+
+def peer(image, p, iterations=5, compatibilities=(3, 10), sigmas=(3, 80, 13)):
     densecrf = pytest.importorskip("pydensecrf.densecrf")
-    image = photo(name, 0.5)
-    height, width, _ = image.shape
-    p = blobs((height, width), labels) if kind == "blobs" else colours(image, labels)
-    theirs = densecrf.DenseCRF2D(width, height, labels)
-    theirs.setUnaryEnergy(np.ascontiguousarray(-np.log(p.clip(1e-5, 1)).reshape(labels, -1)))
-    theirs.addPairwiseGaussian(sxy=3, compat=3)
-    theirs.addPairwiseBilateral(sxy=80, srgb=13, rgbim=image, compat=10)
-    expected = np.array(theirs.inference(5)).reshape(p.shape)
-    result = dense_crf(image, p)
-    assert np.mean(result.argmax(0) == expected.argmax(0)) >= 0.999
+    crf = densecrf.DenseCRF2D(image.shape[1], image.shape[0], len(p))
+    crf.setUnaryEnergy(np.ascontiguousarray(-np.log(p.clip(1e-5, 1)).reshape(len(p), -1)))
+    crf.addPairwiseGaussian(sxy=sigmas[0], compat=compatibilities[0])
+    crf.addPairwiseBilateral(sxy=sigmas[1], srgb=sigmas[2], rgbim=image, compat=compatibilities[1])
+    return np.array(crf.inference(iterations)).reshape(p.shape)
+
+
+def crop(number):
+    """One of 20 photos: four from scikit-image, and crops of them, 100 to 220 pixels wide."""
+    image = photo(("astronaut", "chelsea", "coffee", "rocket")[number % 4], 0.5)
+    if number < 4:
+        return image
+    rng = np.random.default_rng(number)
+    height, width = rng.integers(100, 140), rng.integers(100, 220)
+    top, left = rng.integers(0, image.shape[0] - height + 1), rng.integers(0, image.shape[1] - width + 1)
+    return np.ascontiguousarray(image[top : top + height, left : left + width])
+
+
+@pytest.mark.parametrize("number", range(20))
+def test_agrees_with_the_authors_code(number):
+    image, labels = crop(number), (2, 5, 21, 13, 8)[number // 4]
+    kinds = blobs(image.shape[:2], labels, seed=number), colours(image, labels, seed=number)
+    p = kinds[number % 3 > 0]
+    expected, result = peer(image, p), dense_crf(image, p)
+    assert np.mean(result.argmax(0) == expected.argmax(0)) >= 0.998
     assert np.abs(result - expected).mean() < 1e-3
-    assert np.mean(result.argmax(0) != p.argmax(0)) > 0.01  # there was something to do
+    assert np.mean(result.argmax(0) != p.argmax(0)) > 0.005  # there was something to do
+
+
+@pytest.mark.parametrize("form", ["matrix", "diagonal", "potts"])
+def test_compatibilities_agree_with_the_authors_code(form):
+    image = photo("coffee", 0.4)
+    p = blobs(image.shape[:2], 6)
+    rewards = np.random.default_rng(0).uniform(0.5, 1.5, 6)
+    ours = {"matrix": prices(6), "diagonal": -np.diag(rewards), "potts": 1 - np.eye(6)}[form]
+    theirs = -rewards if form == "diagonal" else ours
+    scaled = [np.ascontiguousarray(w * theirs, np.float32) for w in (3, 10)]
+    expected, result = peer(image, p, compatibilities=scaled), dense_crf(image, p, compatibility=ours)
+    assert np.mean(result.argmax(0) == expected.argmax(0)) >= 0.998
+    assert np.abs(result - expected).mean() < 1e-3
+    if form == "potts":
+        assert np.abs(result - dense_crf(image, p)).mean() < 1e-5
+    else:
+        assert np.mean(result.argmax(0) != dense_crf(image, p).argmax(0)) > 0.005
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+@pytest.mark.parametrize("options", [{}, {"damping": 0.4}, {"compatibility": prices(4)},
+                                     {"compatibility": prices(4), "damping": 0.6}])  # fmt: skip
+def test_is_mean_field_with_the_lattices_weights(options, compiled):
+    """To rounding: the only error is the lattice's."""
+    image = photo("astronaut", 0.08)
+    p = blobs(image.shape[:2], 4, width=3)
+    crf = DenseCRF(image, compiled=compiled)
+    kernels = [kernel.filter(torch.eye(image.shape[0] * image.shape[1])).double().numpy() for kernel in crf._kernels]
+    exact = brute_force(kernels, p, 5, (3, 10), **options)
+    assert np.abs(crf.infer(p, **options).numpy() - exact).max() < 1e-3
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+@pytest.mark.parametrize("options", [{}, {"damping": 0.4}, {"compatibility": 2 * prices(12) - 0.5}])
+def test_energies_on_the_way_are_those_of_the_definition(options, compiled):
+    image = photo("coffee", 0.2)
+    p = with_negligible_labels(image.shape[:2], 4, 12, 1e-4)
+    crf = DenseCRF(image, compiled=compiled)
+    compatibility = {key: value for key, value in options.items() if key == "compatibility"}
+    for beliefs, energy in crf.descend(p, 4, **options):
+        assert energy() == pytest.approx(crf.free_energy(beliefs(), p, **compatibility), abs=2e-4)
+
+
+def test_damping_calms_beliefs_that_swing_to_and_fro():
+    """Two labels that avoid each other's company: undamped, all pixels change their minds at every update."""
+    image, avoid = np.full((20, 20, 3), 90, np.uint8), np.eye(2)
+    p = np.stack([np.full((20, 20), 0.6), np.full((20, 20), 0.4)]).astype(np.float32)
+    energies = {}
+    for damping in (0.0, 0.7):
+        steps = DenseCRF(image).descend(p, 12, compatibility=avoid, damping=damping)
+        energies[damping] = [energy() for _, energy in steps]
+    assert energies[0.7][-1] < energies[0.0][-1] - 1
+    assert abs(energies[0.7][-1] - energies[0.7][-2]) < 0.05
+
+
+@pytest.mark.parametrize("unsure", [None, 255])
+def test_labels_as_unary_terms_agree_with_the_authors_code(unsure):
+    utils = pytest.importorskip("pydensecrf.utils")
+    labels = np.random.default_rng(0).integers(0, 5, (20, 30)).astype(np.uint8)
+    if unsure is not None:
+        labels[:7] = unsure
+    p = probabilities_from_labels(labels, 5, 0.6, unsure)
+    numbers = np.where(labels == 255, 0, labels.astype(np.int64) + 1) if unsure else labels
+    expected = utils.unary_from_labels(numbers, 5, 0.6, zero_unsure=unsure is not None)
+    np.testing.assert_allclose(-np.log(p.reshape(5, -1)), expected, rtol=1e-5)
+    assert p.dtype == np.float32 and np.allclose(p.sum(0), 1)
+
+
+def test_labels_spread_into_what_is_unsure():
+    """Two strokes label a disc and its surroundings."""
+    y, x = np.mgrid[:60, :60]
+    disc = (y - 30) ** 2 + (x - 30) ** 2 < 300
+    image = np.where(disc[..., None], 200, 60).repeat(3, 2).astype(np.uint8)
+    labels = np.full((60, 60), -1)
+    labels[28:32, 25:35], labels[2:6] = 1, 0
+    q = dense_crf(image, probabilities_from_labels(labels, 2, 0.9, unsure=-1), 10)
+    assert np.array_equal(q.argmax(0), disc)
+
+
+@pytest.mark.parametrize("labels, options", [
+    (np.full((4, 4), 3), {}), (np.full((4, 4), -1), {}), (np.zeros((4, 4)), {}), (np.zeros(4, int), {}),
+    (np.zeros((4, 4), int), {"confidence": 1.0}), (np.full((4, 4), 7), {"unsure": 255}),
+])  # fmt: skip
+def test_labels_must_be_in_range(labels, options):
+    with pytest.raises(ParameterError):
+        probabilities_from_labels(labels, 3, **options)
 
 
 @pytest.mark.parametrize("name", ["astronaut", "coffee"])
@@ -84,7 +193,7 @@ def test_close_to_brute_force(name, sigmas, weights):
     """The lattice's filtering error moves beliefs by 0.002 to 0.012 on average, and at most 2.2 % of these labels."""
     image = photo(name, 0.08)
     p = blobs(image.shape[:2], 4, width=3)
-    exact = brute_force(image, p, 5, weights, sigmas)
+    exact = brute_force(exact_kernels(image, sigmas), p, 5, weights)
     result = DenseCRF(image, *sigmas).infer(p, 5, *weights).numpy()
     assert np.abs(result - exact).mean() < 0.02
     assert np.mean(result.argmax(0) == exact.argmax(0)) > 0.96
@@ -137,24 +246,71 @@ def with_negligible_labels(size, alive, count, rest):
     return p
 
 
+def without_shortcuts(monkeypatch, crf, p, **options):
+    """Q with all labels filtered, however small their beliefs."""
+    with monkeypatch.context() as patch:
+        patch.setattr(meanfield, "INAUDIBLE", 0.0)
+        assert crf.start(p, **options).labels.heard == len(p)
+        return crf.infer(p, **options)
+
+
 @pytest.mark.parametrize("compiled", [True, False])
 def test_labels_that_cannot_win_are_not_filtered_and_nothing_changes(monkeypatch, compiled):
     image = photo("rocket", 0.4)
     p = with_negligible_labels(image.shape[:2], 3, 21, 5e-4)
     crf = DenseCRF(image, compiled=compiled)
-    sets = []
-    split = module._Labels
-    monkeypatch.setattr(module, "_Labels", lambda *args: sets.append(split(*args)) or sets[-1])
-    fast = crf.infer(p)
-    monkeypatch.setattr(module, "NEGLIGIBLE", 0.0)
-    full = crf.infer(p)
-    assert [labels.heard for labels in sets] == [3, 21]
+    assert crf.start(p).labels.heard == 3
+    fast, full = crf.infer(p), without_shortcuts(monkeypatch, crf, p)
     assert (fast - full).abs().max() < 1e-2
     assert (fast - full).abs().mean() < 1e-4
     assert torch.equal(fast.argmax(0), full.argmax(0))
     assert torch.allclose(fast.sum(0), torch.ones(image.shape[:2]), atol=1e-5)
-    assert full[3:].max() < np.e * p[3:].max()  # the stated bound, on all labels filtered
-    assert fast[3:].max() < np.e * p[3:].max()
+    for q in (fast, full):  # the stated bound holds, filtered or not
+        assert q[3:].max() < np.exp(meanfield.INAUDIBLE) * p[3:].max()
+
+
+def test_neglected_messages_stay_below_the_stated_bound(monkeypatch):
+    """Labels just below the limit, with all messages computed: beliefs and messages keep the promise."""
+    image = photo("coffee", 0.2)
+    crf, eps = DenseCRF(image), meanfield.INAUDIBLE
+    limit = np.exp(-eps) * eps / crf._gain((3.0, 10.0))
+    p = with_negligible_labels(image.shape[:2], 2, 4, 0.999 * limit)
+    assert crf.start(p).labels.heard == 2
+    for weak in (2, 3):
+        messages = sum(w * k.filter(torch.as_tensor(p[weak]).reshape(-1, 1)) for w, k in zip((3, 10), crf._kernels))
+        assert messages.max() < eps
+    monkeypatch.setattr(meanfield, "INAUDIBLE", 0.0)
+    for q in crf.mean_field(p, 4):
+        assert q[2:].max() <= limit * np.exp(eps)
+
+
+def test_labels_that_have_lost_are_no_longer_filtered(monkeypatch):
+    """12 of 20 labels are plausible somewhere but win nowhere: after one update 8 columns suffice."""
+    image = photo("chelsea", 0.5)
+    p = with_negligible_labels(image.shape[:2], 8, 20, 1e-5)
+    p[8:, :4, :4] = 0.006
+    p /= p.sum(0)
+    crf = DenseCRF(image)
+    state = crf.start(p)
+    assert state.labels.heard == 20 and state._tables[0].shape[1] == 24
+    for _ in range(2):
+        state.update()
+        assert state._tables[0].shape[1] == state._tables[1].shape[1] == 8
+    fast, full = crf.infer(p), without_shortcuts(monkeypatch, crf, p)
+    assert (fast - full).abs().mean() < 1e-5 and (fast - full).abs().max() < 1e-2
+
+
+def test_a_label_that_comes_back_is_filtered_again():
+    image = photo("coffee", 0.1)
+    p = blobs(image.shape[:2], 20, width=3)
+    state = DenseCRF(image).start(p)
+    state.labels.quiet = 1.0  # pretend that everybody is inaudible, then that nobody is
+    state.update()
+    assert state._tables[0].shape[1] == 8
+    state.labels.quiet = 0.0
+    state.update()
+    for kernel, table in zip(state.kernels, state._tables, strict=True):
+        assert torch.allclose(table, kernel.splat(state.q), atol=1e-3)
 
 
 def test_a_rare_but_possible_label_survives():
@@ -192,7 +348,7 @@ def test_one_label_is_certain():
     assert np.allclose(dense_crf(photo("coffee", 0.1), np.ones((1, 40, 60), np.float32)), 1)
 
 
-@pytest.mark.parametrize("size", [(2, 2), (2, 300), (300, 2), (1, 1), (37, 53)])
+@pytest.mark.parametrize("size", [(2, 2), (2, 300), (300, 2), (1, 1), (1, 50), (50, 1), (37, 53)])
 @pytest.mark.parametrize("value", [0, 128, 255])
 def test_constant_images_of_any_size(size, value):
     p = blobs(size, 3, width=2)
@@ -200,6 +356,33 @@ def test_constant_images_of_any_size(size, value):
     assert q.shape == p.shape
     assert np.isfinite(q).all()
     assert np.allclose(q.sum(0), 1, atol=1e-5)
+
+
+def test_one_pixel_hears_only_itself():
+    """With both normalized kernels 1, Q = p exp(13 Q) / Z."""
+    p = np.array([0.3, 0.5, 0.2])
+    q = p
+    for _ in range(5):
+        q = p * np.exp(13 * q)
+        q /= q.sum()
+    result = dense_crf(np.zeros((1, 1, 3), np.uint8), p.reshape(3, 1, 1))
+    np.testing.assert_allclose(result.ravel(), q, rtol=1e-3)
+
+
+def test_constant_image_as_wide_as_the_kernels_becomes_uniform():
+    """Everyone hears the mean of all: beliefs are pulled to the label that is likelier over all."""
+    p = np.stack([np.full((8, 8), 0.2), np.full((8, 8), 0.8)]).astype(np.float32)
+    p[:, 4, 4] = p[::-1, 4, 4]
+    q = dense_crf(np.full((8, 8, 3), 7, np.uint8), p, spatial_sigma=100)
+    assert (q.argmax(0) == 1).all()
+
+
+def test_a_label_that_nobody_gives_any_probability_stays_out():
+    image = photo("astronaut", 0.1)
+    p = np.concatenate([blobs(image.shape[:2], 3), np.zeros((1, *image.shape[:2]), np.float32)])
+    q = dense_crf(image, p)
+    assert np.isfinite(q).all() and q[3].max() < 1e-4
+    assert np.abs(q[:3] - dense_crf(image, p[:3])).max() < 1e-3
 
 
 def test_certain_probabilities_and_huge_weights_stay_finite():
@@ -269,7 +452,14 @@ def test_shapes_must_fit(image, p):
         dense_crf(image, p)
 
 
-@pytest.mark.parametrize("bad", [{"spatial_weight": -1}, {"bilateral_weight": float("nan")}, {"iterations": -1}])
+@pytest.mark.parametrize("matrix", [np.eye(3), np.arange(4).reshape(2, 2), np.full((2, 2), np.nan), np.ones(2)])
+def test_compatibility_must_fit(matrix):
+    with pytest.raises(ParameterError, match="compatibility"):
+        dense_crf(np.zeros((8, 8, 3), np.uint8), blobs((8, 8), 2), compatibility=matrix)
+
+
+@pytest.mark.parametrize("bad", [{"spatial_weight": -1}, {"bilateral_weight": float("nan")}, {"iterations": -1},
+                                 {"damping": 1.0}, {"damping": float("nan")}])  # fmt: skip
 def test_weights_and_iterations_must_not_be_negative(bad):
     with pytest.raises(ParameterError):
         dense_crf(np.zeros((8, 8, 3), np.uint8), blobs((8, 8), 2), **bad)
