@@ -26,19 +26,24 @@ function sumRows({ width, height, colours, place, colour }) {
   let limit = near.findIndex((value) => value < TINY);
   if (limit < 0) limit = far + 1;
   const apart = Float64Array.from({ length: Math.max(width, height) }, (_, d) => Math.exp(-d * d / (2 * place * place)));
-  for (let dy = 0; dy < height && apart[dy] > TINY; dy++) {
-    for (let dx = dy ? 1 - width : 1; dx < width; dx++) {
-      const across = apart[dy] * apart[Math.abs(dx)], from = Math.max(0, -dx), to = Math.min(width, width - dx);
-      if (across < TINY) continue;
-      for (let y = 0; y + dy < height; y++) {
-        for (let i = y * width + from, end = y * width + to, j = i + dy * width + dx; i < end; i++, j++) {
-          const dr = r[i] - r[j], dg = g[i] - g[j], db = b[i] - b[j], d = dr * dr + dg * dg + db * db;
-          if (d >= limit) continue;
+  // All pairs one step (dx, dy) apart; a function of its own, which browsers compile better than loops in loops.
+  const addPairs = (dx, dy, across) => {
+    const from = Math.max(0, -dx), to = Math.min(width, width - dx), onward = dy * width + dx;
+    for (let y = 0; y + dy < height; y++) {
+      for (let i = y * width + from; i < y * width + to; i++) {
+        const j = i + onward, dr = r[i] - r[j], dg = g[i] - g[j], db = b[i] - b[j], d = dr * dr + dg * dg + db * db;
+        if (d < limit) {
           const weight = across * near[d];
           sums[i] += weight;
           sums[j] += weight;
         }
       }
+    }
+  };
+  for (let dy = 0; dy < height && apart[dy] > TINY; dy++) {
+    for (let dx = dy ? 1 - width : 1; dx < width; dx++) {
+      const across = apart[dy] * apart[Math.abs(dx)];
+      if (across > TINY) addPairs(dx, dy, across);
     }
   }
   return sums;
