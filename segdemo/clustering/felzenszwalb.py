@@ -37,7 +37,7 @@ _compiled = numba.njit(cache=True, nogil=True)
 class FelzenszwalbParams(Params):
     scale: float = Field(300.0, ge=0, le=3000, description="scale k: the higher, the larger the regions")
     sigma: float = Field(0.8, ge=0, le=5, description="blur before, in pixels, against noise")
-    smallest: int = Field(60, ge=1, le=5000, description="smallest region, in pixels; smaller ones join a neighbour")
+    smallest_region: int = Field(60, ge=1, le=5000, description="in pixels; smaller regions join a neighbour")
 
 
 class Edges(NamedTuple):
@@ -203,12 +203,12 @@ def felzenszwalb(image: np.ndarray, params: FelzenszwalbParams, run: Run) -> Seg
             colours = paint(mean_colours(image, labels, count), labels.reshape(shape))
             run.frame(f"edges up to {level:.3g} grey levels: {count} regions", image=colours, energy=count)
     with run.time("merging"):
-        merge_small(tuple(edges), tuple(forest), params.smallest)
+        merge_small(tuple(edges), tuple(forest), params.smallest_region)
         labels, count = number_regions(forest.parent)
         labels = rank_by_area(labels, count)[labels].reshape(shape)
     palette = mean_colours(image, labels, count)
     colours = paint(palette, labels)
-    run.frame(f"regions below {params.smallest} pixels joined: {count} regions", labels, colours, energy=count)
+    run.frame(f"regions below {params.smallest_region} pixels joined: {count} regions", labels, colours, energy=count)
     return Segmentation(
         labels,
         ["region 1 (largest)", *(f"region {k + 1}" for k in range(1, count))],

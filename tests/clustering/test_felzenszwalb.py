@@ -106,7 +106,7 @@ def test_photo_like_scikit_image():
     """Equal weights are ordered differently there, so single regions may differ."""
     image = skimage.data.astronaut()[::3, ::3].copy()
     peer = skimage_felzenszwalb(image, scale=200, sigma=0.8, min_size=30)
-    result = felzenszwalb(image, FelzenszwalbParams(scale=200, sigma=0.8, smallest=30), Run())
+    result = felzenszwalb(image, FelzenszwalbParams(scale=200, sigma=0.8, smallest_region=30), Run())
     assert adjusted_rand_score(peer.ravel(), result.labels.ravel()) > 0.8
     assert abs(peer.max() - result.labels.max()) <= 0.1 * peer.max()
 
@@ -127,7 +127,7 @@ def test_edges_are_sorted_and_are_all_there():
 def test_regions_are_connected_and_not_too_small():
     image = skimage.data.coffee()[::4, ::4].copy()
     run = Run()
-    result = felzenszwalb(image, FelzenszwalbParams(smallest=40), run)
+    result = felzenszwalb(image, FelzenszwalbParams(smallest_region=40), run)
     count = result.labels.max() + 1
     assert components_of(result.labels, background=-1, connectivity=2).max() == count == len(result.names)
     assert np.bincount(result.labels.ravel()).min() >= 40
@@ -147,14 +147,16 @@ def test_larger_scale_gives_larger_regions():
 def test_two_tones_are_two_regions_and_a_fine_line_is_kept():
     image = np.full((60, 80, 3), 40, np.uint8)
     image[:, 30:32], image[:, 32:] = 250, 180
-    result = felzenszwalb(image, FelzenszwalbParams(sigma=0, smallest=20), Run())
+    result = felzenszwalb(image, FelzenszwalbParams(sigma=0, smallest_region=20), Run())
     expected = np.select([np.arange(80) < 30, np.arange(80) < 32], [1, 2], 0)
     assert np.array_equal(result.labels, expected[None].repeat(60, 0))
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 9), (9, 1), (2, 2), (2, 300), (64, 64)])
 @pytest.mark.parametrize("kind", ["constant", "noise"])
-@pytest.mark.parametrize("params", [{}, {"sigma": 0, "smallest": 1}, {"scale": 0, "smallest": 5000, "sigma": 5}])
+@pytest.mark.parametrize(
+    "params", [{}, {"sigma": 0, "smallest_region": 1}, {"scale": 0, "smallest_region": 5000, "sigma": 5}]
+)
 def test_any_size(shape, kind, params):
     noise = np.random.default_rng(0).integers(0, 256, (*shape, 3), dtype=np.uint8)
     image = noise if kind == "noise" else np.full_like(noise, 128)
