@@ -11,10 +11,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from scipy.io import loadmat
 
 from segdemo import load_image
-from segdemo.labels import IGNORE
+from segdemo.ground_truth import read_humans
 
 
 class HumanPhoto(NamedTuple):
@@ -23,13 +22,6 @@ class HumanPhoto(NamedTuple):
     name: str
     image: np.ndarray
     truths: list[np.ndarray]
-
-
-def read_humans(path: Path) -> list[np.ndarray]:
-    """The label maps in one of BSDS's ``.mat`` files; none of them says ``IGNORE``."""
-    people = loadmat(path)["groundTruth"].ravel()
-    truths = [person["Segmentation"][0, 0].astype(np.int32) for person in people]
-    return [labels + (labels >= IGNORE) for labels in truths]  # a person's 255th region is a region
 
 
 def bsds_photos(folder: Path, split: str = "val", limit: int = 0) -> Iterator[HumanPhoto]:

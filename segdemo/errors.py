@@ -22,6 +22,10 @@ class ScribbleError(SegdemoError):
     """Scribbles are missing, of the wrong size, or contradict each other."""
 
 
+class GroundTruthError(SegdemoError):
+    """A ground truth cannot be read, or does not belong to the photo."""
+
+
 class UnavailableError(SegdemoError):
     """The method exists but cannot run here, for example for want of trained weights."""
 

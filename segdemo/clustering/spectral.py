@@ -115,7 +115,7 @@ def normalized_cut(affinity: csr_matrix, segments: int, rng: np.random.Generator
     """Cut a graph into ``segments`` parts of small normalized cut.
 
     Takes a symmetric non-negative (N, N) sparse matrix with positive row sums. The rounding is
-    begun from several nodes, drawn with ``rng``; the start that ends with the lowest error is kept.
+    begun from several nodes, drawn with ``rng``; the start that ends with the lowest Ncut is kept.
     Raises ``ParameterError`` when there are fewer nodes than segments.
     """
     nodes = affinity.shape[0]
@@ -123,7 +123,11 @@ def normalized_cut(affinity: csr_matrix, segments: int, rng: np.random.Generator
         raise ParameterError(f"the graph has only {nodes} nodes: lower segments to {nodes}")
     eigenvalues, eigenvectors = leading_eigenvectors(affinity, segments, rng)
     starts = rng.choice(nodes, min(ROUNDING_STARTS, nodes), replace=False)
-    rounding = min((discretize(eigenvectors, start) for start in starts), key=lambda steps: steps[-1].error)
+
+    def cost(steps: list[RoundingStep]) -> tuple[int, float]:
+        return -len(np.unique(steps[-1].labels)), ncut_value(affinity, steps[-1].labels)
+
+    rounding = min((discretize(eigenvectors, start) for start in starts), key=cost)
     return NormalizedCut(rounding[-1].labels, eigenvalues, eigenvectors, rounding)
 
 

@@ -10,6 +10,7 @@ from .cards import ENGINE, Shared, card, run_buttons, run_cards
 from .controls import controls_for, named
 from .lessons.clustering import clustering_lessons
 from .photo import PhotoPanel
+from .truth import truth_column, truth_panel
 from .workshop import Workshop
 
 INTRO = (
@@ -41,6 +42,8 @@ def clustering_tab(workshop: Workshop, panel: PhotoPanel, shared: Shared) -> dic
             with cards[-1].column, gr.Accordion(f"{m.title}: parameters", open=False):
                 gr.Markdown(m.summary)
                 controls[m.name] = controls_for(m.params)
+        column, screen = truth_column()
+    truth_panel(panel, shared, column, screen)
     clustering_lessons(workshop, panel)
     names = [(c, list(controls[c.method])) for c in cards]
     flat = [component for c in cards for component in controls[c.method].values()]

@@ -1,5 +1,7 @@
 // Spectral clustering from the inside: affinities of one superpixel, blocks, spectrum, the two-way cut, the tree.
 
+// Most affinities are small; by their cube roots the eye tells them apart. Of whole numbers 0..255 to the same.
+const SHADES = Uint8Array.from({ length: 256 }, (_, w) => Math.round(255 * Math.cbrt(w / 255)));
 const FIRST = "#2f7bff", SECOND = "#ffb000", ORANGE = [217, 122, 0];
 
 class SpectrumLesson extends Lesson {
@@ -103,7 +105,7 @@ class SpectrumLesson extends Lesson {
 
   paintAffinity(context, size) {
     const { weights, count, nodes } = this.result, row = this.node * count;
-    this.paintNodes(context, size, (j) => (weights[row + j] ? ((viridisPixels[weights[row + j]] & 0xffffff) | (225 << 24)) >>> 0 : 0), { filter: "brightness(.4) grayscale(1)" });
+    this.paintNodes(context, size, (j) => (weights[row + j] ? ((viridisPixels[SHADES[weights[row + j]]] & 0xffffff) | (225 << 24)) >>> 0 : 0), { filter: "brightness(.4) grayscale(1)" });
     const own = { ...nodes, values: nodes.values.map((j) => (j === this.node ? 1 : 0)) };
     drawLayer(context, boundaryLayer(own, pixelOf("#ff3b6b", 255)), size);
   }
@@ -129,7 +131,7 @@ class SpectrumLesson extends Lesson {
     this.matrix = blankCanvas(count, count);
     paintPixels(this.matrix, count, count, (at) => {
       const i = order[Math.floor(at / count)], j = order[at % count];
-      if (!this.isLaplacian || i !== j) return viridisPixels[weights[i * count + j]];
+      if (!this.isLaplacian || i !== j) return viridisPixels[SHADES[weights[i * count + j]]];
       const part = 0.35 + 0.65 * (degrees[i] - 1) / Math.max(most - 1, 1e-9), [r, g, b] = ORANGE.map((c) => Math.round(c * part));
       return ((255 << 24) | (b << 16) | (g << 8) | r) >>> 0;
     });
@@ -174,11 +176,11 @@ class SpectrumLesson extends Lesson {
     const ticks = values.map((value, i) => this.makeValue(i + 1, value, x(i + 1), y(value), floor, (width - 56) / values.length));
     canvas.replaceChildren(
       svg("rect", { class: "cl-gap", x: x(1) - 10, width: x(values.length) - x(1) + 20, y: y(high), height: Math.max(y(low) - y(high), 2) }),
-      svg("text", { class: "cl-gap-text", x: 20, y: 15 }, `eigengap: λ${lowered(suggested + 1)} = ${precise(high)} after λ${lowered(suggested)} = ${precise(low)}, K = ${suggested}`),
+      svg("text", { class: "cl-gap-text", x: 20, y: 15 }, `λ${lowered(suggested + 1)} = ${precise(high)} after λ${lowered(suggested)} = ${precise(low)}`),
       svg("line", { class: "cl-mark", x1: middle, x2: middle, y1: y(high), y2: floor }), svg("line", { class: "cl-axis", x1: 20, x2: width - 8, y1: floor, y2: floor }), ...ticks,
     );
     this.say("offer", `Use K = ${suggested}`);
-    this.say("gap-caption", `After λ${lowered(suggested)} the eigenvalues leap most in proportion: ${suggested} groups hang together more than any finer division. An offer, no law: `,
+    this.say("gap-caption", `The eigengap: after λ${lowered(suggested)} the eigenvalues leap most in proportion. ${suggested} groups hang together more than any finer division. An offer, no law: `,
       "other widths σ give another spectrum. Choose a λ to see its eigenvector.");
   }
 

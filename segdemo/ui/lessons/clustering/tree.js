@@ -1,6 +1,7 @@
 // Recursive two-way cuts as a tree that a limit prunes, and the segments that its leaves make.
 
-const LEAF = 76, LEVEL = 104, WIDEST = 20;
+const LEAF = 76, LEVEL = 104, WIDEST = 16;
+const LEAST_POWER = -4, LARGEST_POWER = -0.3, STEP_POWER = 0.02;  // of ten: the slider of the limit is logarithmic
 
 class CutTree {
   constructor(lesson) {
@@ -8,26 +9,30 @@ class CutTree {
     this.board = new Board(lesson.part("tree-picture"), (context, size) => this.root && this.paint(context, size));
     this.slider = lesson.part("limit");
     this.slider.addEventListener("input", () => this.prune(Number(this.slider.value)));
+    Object.assign(this.slider, { min: LEAST_POWER, step: STEP_POWER });
   }
 
   // The slider ends where the tree would grow too wide to read; it begins with some parts to see.
   load({ tree, image, nodes }) {
     this.root = tree;
     this.pixels = nodes.values.length;
-    const limits = Array.from({ length: 50 }, (_, k) => (k + 1) / 100).filter((limit) => this.leavesOf(tree, limit).length <= WIDEST);
-    this.slider.max = limits.at(-1) || 0.01;
+    const count = Math.round((LARGEST_POWER - LEAST_POWER) / STEP_POWER) + 1, all = Array.from({ length: count }, (_, k) => LEAST_POWER + k * STEP_POWER);
+    const powers = all.filter((power) => this.leavesOf(tree, 10 ** power).length <= WIDEST);
+    this.slider.max = powers.length ? powers.at(-1) : LEAST_POWER;
     this.board.shape(image.naturalWidth, image.naturalHeight);
-    this.prune(limits.find((limit) => this.leavesOf(tree, limit).length >= 5) || Number(this.slider.max));
+    const some = powers.find((power) => this.leavesOf(tree, 10 ** power).length >= 5);
+    this.prune(some === undefined ? Number(this.slider.max) : some);
   }
 
   isCut(part, limit) { return part.parts.length > 0 && part.ncut <= limit; }
   leavesOf(part, limit) { return this.isCut(part, limit) ? part.parts.flatMap((half) => this.leavesOf(half, limit)) : [part]; }
   nodesOf(part) { return part.parts.length ? part.parts.flatMap((half) => this.nodesOf(half)) : part.nodes; }
 
-  prune(limit) {
-    this.limit = limit;
-    this.slider.value = limit;
-    this.lesson.say("limit-value", limit.toFixed(2));
+  prune(power) {
+    const limit = this.limit = 10 ** power;
+    this.slider.value = power;
+    this.slider.setAttribute("aria-valuetext", precise(limit));
+    this.lesson.say("limit-value", precise(limit));
     this.leaves = this.leavesOf(this.root, limit);
     this.chosen = null;
     this.leafOfNode = [];
@@ -40,7 +45,7 @@ class CutTree {
   say() {
     const { chosen, lesson, leaves } = this;
     if (!chosen) {
-      lesson.say("tree-caption", html("b", {}, `${plural(leaves.length, "segment")} at the limit ${this.limit.toFixed(2)}.`), " Choose a node of the tree to see its part alone.");
+      lesson.say("tree-caption", html("b", {}, `${plural(leaves.length, "segment")} at the limit ${precise(this.limit)}.`), " Choose a node of the tree to see its part alone.");
       return;
     }
     const best = chosen.ncut === null ? "too few superpixels to cut again." : this.isCut(chosen, this.limit) ? `its best cut has Ncut ${precise(chosen.ncut)} and was made.`
@@ -68,17 +73,18 @@ class CutTree {
       }
       return [x, y];
     };
-    place(this.root, 0);
+    const [middle] = place(this.root, 0);
     const canvas = this.lesson.part("tree"), width = Math.max(LEAF * next, 160), height = 88 + deepest * LEVEL;
     canvas.setAttribute("viewBox", `0 0 ${width} ${height}`);
     Object.assign(canvas.style, { width: `${width}px`, height: `${height}px` });
     canvas.replaceChildren(...lines, ...nodes);
+    canvas.parentElement.scrollLeft = middle - canvas.parentElement.clientWidth / 2;  // the root in sight
   }
 
   // As large as its part of the photo; leaves in the colour of their segment, with the Ncut that their best cut would have.
   makeNode(part, x, y, hue) {
     const r = 9 + 21 * Math.sqrt(part.pixels / this.pixels), isStop = hue && part.ncut !== null;
-    const text = part.ncut === null ? "few" : part.ncut < 0.001 ? "< 0.001" : part.ncut.toFixed(3);
+    const text = part.ncut === null ? "few" : part.ncut < 0.0001 ? "< 0.0001" : part.ncut.toPrecision(2);
     const group = svg("g", { tabindex: 0, role: "button", "aria-label": `${percent(part.pixels / this.pixels)} of the photo, Ncut ${text}` },
       svg("circle", { cx: x, cy: y, r, fill: hue || "var(--ground)" }), svg("text", { x, y: y + r + 15, class: `cl-ncut${isStop ? " cl-stop" : ""}` }, text));
     if (!hue && r >= 19) group.append(svg("text", { x, y: y + 5, class: "cl-share" }, percent(part.pixels / this.pixels)));

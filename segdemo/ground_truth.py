@@ -1,0 +1,94 @@
+"""What people drew: label maps to measure a segmentation against, from a label PNG or a file of BSDS500.
+
+Source of the latter: P. Arbeláez, M. Maire, C. Fowlkes, J. Malik, Contour detection and hierarchical image
+segmentation, IEEE Trans. PAMI 33 (2011).
+"""
+
+from __future__ import annotations
+
+import io
+from os import PathLike
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from scipy.io import loadmat
+
+from .errors import GroundTruthError
+from .labels import IGNORE
+
+MAX_BYTES = 30_000_000
+MAX_REGIONS = 5000
+"""Of one label map: a photo saved as PNG has more colours than a person draws regions."""
+
+
+def load_ground_truth(path: str | PathLike, size: tuple[int, int] | None = None) -> list[np.ndarray]:
+    """The label maps (H, W) int32 in a file, one per person; ``IGNORE`` (255) where a pixel does not count.
+
+    Args:
+        path: a PNG whose grey values, palette indices or colours are the labels, or a ``.mat`` file of BSDS500.
+        size: (H, W) of the photo, which every map must have.
+
+    In a grey or palette PNG 255 is void, as in PASCAL VOC; in a mask of 0 and 255 it is the object, and in one of
+    0, 128 and 255 the void is 128, as in GrabCut's. Raises ``GroundTruthError`` with what is wrong and what to do.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise GroundTruthError(f"{path.name} is no file: choose a label PNG or a .mat file of BSDS500.")
+    if path.stat().st_size > MAX_BYTES:
+        raise GroundTruthError(
+            f"{path.name} is larger than {MAX_BYTES / 1e6:g} MB: no ground truth is. Choose another file."
+        )
+    data = path.read_bytes()
+    maps = read_humans(path) if path.suffix.lower() == ".mat" else [read_label_png(data, path.name)]
+    for labels in maps if size else []:
+        if labels.shape != tuple(size):
+            (height, width), (rows, columns) = size, labels.shape
+            raise GroundTruthError(
+                f"{path.name} is {columns} x {rows} pixels and the photo {width} x {height}: both must be alike, pixel "
+                "by pixel. Choose the ground truth of this photo, or the photo in the ground truth's size."
+            )
+    return maps
+
+
+def read_humans(path: str | PathLike) -> list[np.ndarray]:
+    """The label maps (H, W) int32 of several people in one of BSDS's ``.mat`` files; none of them says ``IGNORE``."""
+    try:
+        people = loadmat(path, variable_names=["groundTruth"])["groundTruth"].ravel()
+        truths = [np.asarray(person["Segmentation"][0, 0]).astype(np.int32) for person in people]
+        if not truths or any(labels.ndim != 2 or labels.size == 0 or labels.min() < 0 for labels in truths):
+            raise ValueError("no label maps")
+    except Exception:  # the reader raises whatever a damaged or foreign file makes it trip over
+        raise GroundTruthError(
+            f"{Path(path).name} is no ground truth of BSDS500 (a .mat file with groundTruth{{i}}.Segmentation): "
+            "choose one of its groundTruth folder, or a label PNG."
+        ) from None
+    return [labels + (labels >= IGNORE) for labels in truths]  # a person's 255th region is a region
+
+
+def read_label_png(data: bytes, name: str) -> np.ndarray:
+    """The labels (H, W) int32 of a PNG in memory: grey values or palette indices as they are, colours numbered."""
+    try:
+        with Image.open(io.BytesIO(data), formats=("PNG",)) as image:
+            if image.mode == "1":
+                image = image.convert("L")
+            wide = image if image.mode in ("L", "P", "I", "I;16") else image.convert("RGB")
+            values = np.asarray(wide).astype(np.int64)
+    except Exception:  # not a PNG, damaged, or too large for Pillow
+        raise GroundTruthError(
+            f"{name} cannot be read as a label map: save it as PNG, whose pixels are exact (JPEG blurs labels), or "
+            "choose a .mat file of BSDS500."
+        ) from None
+    coloured = values.ndim == 3
+    if coloured:
+        values = values @ np.array([65536, 256, 1])
+    present, labels = np.unique(values, return_inverse=True)
+    if len(present) > MAX_REGIONS or present[0] < 0:
+        raise GroundTruthError(
+            f"{name} holds {len(present)} different colours, so it is a picture and no label map: each region needs one "
+            "colour of its own, without soft edges."
+        )
+    labels = labels.reshape(values.shape).astype(np.int32)
+    labels += labels >= IGNORE
+    void = {(0, 128, 255): 128, (0, 255): None}.get(tuple(present), None if coloured else IGNORE)
+    return labels if void is None else np.where(values == void, IGNORE, labels).astype(np.int32)

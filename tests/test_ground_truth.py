@@ -1,0 +1,100 @@
+"""Reading what people drew: every kind of label PNG, BSDS's files, and what is neither."""
+
+import numpy as np
+import pytest
+import scipy.io
+from PIL import Image
+
+from segdemo.errors import GroundTruthError
+from segdemo.ground_truth import load_ground_truth, read_humans
+from segdemo.labels import IGNORE
+
+LABELS = np.array([[0, 0, 1, 1], [0, 2, 2, 1], [255, 2, 2, 3]], np.uint8)
+
+
+def saved(path, image, **options):
+    image.save(path, **options)
+    return path
+
+
+def bsds_file(path, maps):
+    cells = np.empty((1, len(maps)), object)
+    for k, labels in enumerate(maps):
+        cells[0, k] = {"Segmentation": labels, "Boundaries": labels > 1}
+    scipy.io.savemat(path, {"groundTruth": cells})
+    return path
+
+
+def test_grey_and_palette_values_are_labels_and_255_is_void(tmp_path):
+    palette = Image.fromarray(LABELS).convert("P")
+    palette.putdata(LABELS.ravel().tolist())
+    palette.putpalette(list(range(256)) * 3)
+    for name, image in {"grey": Image.fromarray(LABELS), "palette": palette}.items():
+        (found,) = load_ground_truth(saved(tmp_path / f"{name}.png", image), (3, 4))
+        assert found.dtype == np.int32 and np.array_equal(found == IGNORE, LABELS == 255)
+        assert np.array_equal(found[found != IGNORE], LABELS[LABELS != 255])
+
+
+def test_colours_are_regions(tmp_path):
+    colours = np.random.default_rng(0).integers(0, 256, (4, 3), dtype=np.uint8)
+    numbered = np.where(LABELS == 255, 3, LABELS)
+    for image in (Image.fromarray(colours[numbered]), Image.fromarray(colours[numbered]).convert("RGBA")):
+        (found,) = load_ground_truth(saved(tmp_path / "colours.png", image))
+        assert len(np.unique(found)) == 4 and len({*zip(found.ravel(), numbered.ravel())}) == 4
+
+
+def test_wide_values_are_labels_too(tmp_path):
+    wide = LABELS.astype(np.uint16) * 100
+    (found,) = load_ground_truth(saved(tmp_path / "wide.png", Image.fromarray(wide)))
+    assert len(np.unique(found)) == 5 and IGNORE not in found
+
+
+def test_masks_and_trimaps(tmp_path):
+    mask = np.array([[0, 255], [255, 255]], np.uint8)
+    for image in (Image.fromarray(mask), Image.fromarray(mask).convert("1")):
+        (found,) = load_ground_truth(saved(tmp_path / "mask.png", image))
+        assert found.tolist() == [[0, 1], [1, 1]]
+    (found,) = load_ground_truth(saved(tmp_path / "trimap.png", Image.fromarray(np.array([[0, 128, 255]], np.uint8))))
+    assert found[0, 1] == IGNORE and len(set(found[0])) == 3
+
+
+def test_many_regions_never_become_void(tmp_path):
+    many = np.arange(600, dtype=np.uint16).reshape(20, 30)
+    colours = np.stack([many // 256, many % 256, np.zeros_like(many)], -1).astype(np.uint8)
+    (found,) = load_ground_truth(saved(tmp_path / "many.png", Image.fromarray(colours)))
+    humans = read_humans(bsds_file(tmp_path / "many.mat", [many + 1]))
+    for labels in (found, *humans):
+        assert len(np.unique(labels)) == 600 and IGNORE not in labels
+
+
+def test_several_people(tmp_path):
+    maps = [LABELS.astype(np.uint16) % 200 + 1, np.ones((3, 4), np.uint16)]
+    found = load_ground_truth(bsds_file(tmp_path / "people.mat", maps), (3, 4))
+    assert [np.array_equal(a, b) for a, b in zip(found, maps)] == [True, True]
+
+
+def test_mistakes_are_words(tmp_path):
+    png = saved(tmp_path / "labels.png", Image.fromarray(LABELS))
+    with pytest.raises(GroundTruthError, match="4 x 3 pixels and the photo 9 x 8"):
+        load_ground_truth(png, (8, 9))
+    with pytest.raises(GroundTruthError, match="no file"):
+        load_ground_truth(tmp_path / "nothing.png")
+    with pytest.raises(GroundTruthError, match="save it as PNG"):
+        load_ground_truth(saved(tmp_path / "photo.jpg", Image.fromarray(LABELS)))
+    noise = np.random.default_rng(0).integers(0, 256, (90, 90, 3), dtype=np.uint8)
+    with pytest.raises(GroundTruthError, match="no label map"):
+        load_ground_truth(saved(tmp_path / "noise.png", Image.fromarray(noise)))
+    (tmp_path / "cut.png").write_bytes(png.read_bytes()[:50])
+    with pytest.raises(GroundTruthError, match="save it as PNG"):
+        load_ground_truth(tmp_path / "cut.png")
+    other = tmp_path / "other.mat"
+    scipy.io.savemat(other, {"x": np.ones(3)})
+    text = tmp_path / "text.mat"
+    text.write_text("no MATLAB here")
+    (tmp_path / "empty.mat").write_bytes(b"")
+    for path in (other, text, tmp_path / "empty.mat", bsds_file(tmp_path / "negative.mat", [np.array([[-1.0, 2.0]])])):
+        with pytest.raises(GroundTruthError, match="no ground truth of BSDS500"):
+            load_ground_truth(path)
+    with pytest.raises(GroundTruthError, match="larger"):
+        (tmp_path / "huge.png").write_bytes(b"0" * 30_000_001)
+        load_ground_truth(tmp_path / "huge.png")
