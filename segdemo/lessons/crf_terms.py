@@ -9,6 +9,7 @@ is taken of all four results with all its terms, also of those that were found w
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -66,12 +67,18 @@ def gibbs_energy(crf: DenseCRF, labels: np.ndarray, probabilities: np.ndarray, w
     Args:
         probabilities: (K, h, w), the unary term's p. ``weights``: (spatial, bilateral).
 
-    The free energy of certain beliefs is the Gibbs energy (their entropy is 0), which gives the terms one by one.
+    The free energy of certain beliefs is the Gibbs energy, as their entropy is 0. With a unary term that prefers
+    nothing, and only the labels that occur, it gives the pairwise terms one by one, and at little cost.
     """
-    certain = torch.nn.functional.one_hot(torch.from_numpy(np.asarray(labels, np.int64)), len(probabilities))
+    used, numbers = np.unique(labels, return_inverse=True)
+    certain = torch.nn.functional.one_hot(torch.from_numpy(numbers.reshape(labels.shape)), len(used))
     certain = certain.permute(2, 0, 1).to(crf.device, torch.float32)
-    energy = [crf.free_energy(certain, probabilities, *w) for w in ((0, 0), (weights[0], 0), (0, weights[1]))]
-    return Energy(energy[0], energy[1] - energy[0], energy[2] - energy[0])
+    even = torch.full_like(certain, 1 / len(used))
+    spatial, bilateral = (
+        crf.free_energy(certain, even, *alone) - math.log(len(used)) for alone in ((weights[0], 0), (0, weights[1]))
+    )
+    unary = -np.log(np.take_along_axis(clipped(probabilities), np.asarray(labels)[None], 0)).mean()
+    return Energy(float(unary), spatial, bilateral)
 
 
 def crf_terms(image: np.ndarray, run: Run, network: str, **values) -> list[TermsResult]:
@@ -85,14 +92,15 @@ def crf_terms(image: np.ndarray, run: Run, network: str, **values) -> list[Terms
     p = network_probabilities(image, run, network)
     run.step(0.2, "building the lattices")
     crf = photo_crf(image, run, params)
+    unary = torch.from_numpy(clipped(p)).to(crf.device)
     results = []
     for number, (title, *taking_part) in enumerate(VARIANTS):
         run.step(0.3 + 0.7 * number / len(VARIANTS), title)
         own = [weight * part for weight, part in zip(weights, taking_part, strict=True)]
-        beliefs = crf.infer(p, params.crf_iterations, *own).cpu().numpy() if any(taking_part) else p
-        labels = beliefs.argmax(0)
-        changed = float((labels != p.argmax(0)).mean())
+        q = crf.infer(p, params.crf_iterations, *own) if any(taking_part) else unary
+        beliefs, labels = q.cpu().numpy(), q.argmax(0).cpu().numpy()
+        changed = float((q.argmax(0) != unary.argmax(0)).float().mean())
         energy = gibbs_energy(crf, labels, p, weights)
-        free_energy = crf.free_energy(torch.from_numpy(clipped(beliefs)).to(crf.device), p, *weights)
+        free_energy = crf.free_energy(q, p, *weights)
         results.append(TermsResult(title, beliefs, labels, energy, free_energy, changed))
     return results

@@ -59,14 +59,14 @@ def mean_field_film(image: np.ndarray, run: Run, network: str, **values) -> Mean
     small = fit(image, MAP_SIZE)
     films, energy, change, turned, labels = [], [], [], [], []
     before = None
-    for iteration, q in enumerate(crf.mean_field(p, params.crf_iterations, *weights)):
+    for iteration, (beliefs, free_energy) in enumerate(crf.descend(p, params.crf_iterations, *weights)):
         run.step(0.2 + 0.8 * iteration / params.crf_iterations, f"mean field {iteration} of {params.crf_iterations}")
-        energy.append(crf.free_energy(q, p, *weights))
-        q = q.cpu().numpy()
-        change.append(0.0 if before is None else 0.5 * float(np.abs(q - before).sum(0).mean()))
-        labels.append(q.argmax(0))
+        energy.append(free_energy())
+        q = beliefs()
+        change.append(0.0 if before is None else 0.5 * float((q - before).abs().sum(0).mean()))
+        labels.append(q.argmax(0).cpu().numpy())
         turned.append(float((labels[-1] != labels[0]).mean()))
-        films.append(reduced(q, small.shape[:2]))
+        films.append(reduced(q.cpu().numpy(), small.shape[:2]))
         before = q
     classes = occurring([labels[0], labels[-1]], most=MOST_CLASSES)
     beliefs = np.stack([film[classes] for film in films])

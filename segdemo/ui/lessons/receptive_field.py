@@ -61,7 +61,7 @@ def board_row(title: str, fields: list[Field]) -> str:
         figure(f"{f.title}: half of the weight within {f.half} px, 90 % within {f.most} px of {CROP}", picture(f))
         for f in fields
     )
-    return f"<div class='scanline'><h4>{html.escape(title)}</h4><div class='pictures'>{figures}</div></div>"
+    return f"<div class='fields'><h4>{html.escape(title)}</h4><div class='pictures'>{figures}</div></div>"
 
 
 def picture(field: Field) -> np.ndarray:

@@ -303,7 +303,7 @@ class PairwiseLesson extends Lesson {
 
   writeHint() {
     const { width, height, scale } = this.result;
-    this.say("hint", `Drag, or move the pixel with the arrow keys (Shift: ten at a time). Both kernels are exact here, on a grid of ${width} × ${height} pixels; σ`, html("sub", {}, "xy"), " and σ", html("sub", {}, "s"),
+    this.say("hint", `Drag, or move the pixel with the arrow keys (Shift: ten at a time). Both kernels are exact here, on a grid of ${width} × ${height} pixels (the CRF itself sums them on a lattice, within a few per cent); σ`, html("sub", {}, "xy"), " and σ", html("sub", {}, "s"),
       ` are in pixels at working size and shrink by ${scale.toFixed(2)} with it. The CRF normalizes each kernel symmetrically, k(i, j) / √(Σ k(i, ·) Σ k(j, ·)), so that a pixel in a crowd of its like is not shouted at; messages are always of that kernel, and a pixel hears itself too. Colours follow the square root of the weight, so that faint ones show.`);
   }
 }
