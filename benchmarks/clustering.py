@@ -3,7 +3,7 @@
 Without ``--data`` it times them. Both sides of a row get the same photo, in one process, by turns; a time is the best
 of some runs after one warm-up, from the photo to the labels: ours with its tables and pictures, without the replay.
 ``error`` is the root mean square distance of the pixels to their label's mean, in Lab and, where k-means sees it, in
-position: lower is better at the same number of labels. The peers' k-means runs from three seedings; ours tries ten
+position: lower is better at the same number of labels. The peers' k-means runs from three seedings; ours tries twenty
 on blocks of points and runs from the best. scikit-image's normalized cut takes no number of segments:
 it halves the regions until a threshold stops it. fast-slic is left out where it is not installed.
 

@@ -5,6 +5,7 @@
 References:
     S. P. Lloyd, Least squares quantization in PCM (1957), IEEE Trans. Information Theory 28 (1982).
     D. Arthur, S. Vassilvitskii, k-means++: The advantages of careful seeding, SODA 2007.
+    P. S. Bradley, U. M. Fayyad, Refining initial points for k-means clustering, ICML 1998 (trials on fewer points).
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ class KMeansParams(Params):
     position_weight: float = Field(0.0, ge=0, le=5, description="weight of the position, 0: colour only")
     texture_weight: float = Field(0.0, ge=0, le=5, description="weight of the local texture, 0: none")
     max_iterations: int = Field(60, ge=1, le=300, description="most iterations of Lloyd's algorithm")
-    restarts: int = Field(10, ge=1, le=50, description="different seeds that are tried, the best of which are kept")
+    restarts: int = Field(20, ge=1, le=50, description="seedings that are tried, the best of which is kept")
 
 
 class LloydStep(NamedTuple):

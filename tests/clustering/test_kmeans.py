@@ -100,6 +100,15 @@ def test_more_restarts_never_end_worse(photo):
     assert often.facts["objective"] <= once.facts["objective"]
 
 
+@pytest.mark.parametrize("position_weight", [0.0, 0.5])
+def test_the_best_seeds_are_as_good_as_three_full_runs_of_scikit_learn(position_weight):
+    image = skimage.data.coffee()[::2, ::2].copy()
+    points = pixel_points(image, "Lab", position_weight)
+    result, _ = run_kmeans(image, clusters=6, position_weight=position_weight)
+    peer = KMeans(6, n_init=3, random_state=0).fit(points.features, sample_weight=points.weights)
+    assert result.facts["objective"] <= 1.001 * peer.inertia_
+
+
 def test_position_makes_clusters_compact(photo):
     def border(labels):
         return np.count_nonzero(labels[1:] != labels[:-1]) + np.count_nonzero(labels[:, 1:] != labels[:, :-1])
