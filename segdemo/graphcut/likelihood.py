@@ -178,16 +178,16 @@ def component_moments(colours, labels, likeliest, moments):
 def nearest_centres(colours: np.ndarray, components: int, rng: np.random.Generator) -> np.ndarray:
     """k-means on (n, 3) colours, seeded by k-means++: (n,) the index of each colour's centre."""
     centres = colours[rng.integers(len(colours), size=1)]
-    while len(centres) < min(components, len(colours)):
-        squared = ((colours[:, None] - centres) ** 2).sum(axis=2).min(axis=1)
-        if squared.sum() == 0:  # fewer different colours than components
-            break
-        centres = np.vstack([centres, colours[rng.choice(len(colours), p=squared / squared.sum())]])
+    nearest = ((colours - centres[0]) ** 2).sum(axis=1)  # squared distance to the nearest centre so far
+    while len(centres) < min(components, len(colours)) and nearest.sum() > 0:  # else: fewer colours than components
+        centres = np.vstack([centres, colours[rng.choice(len(colours), p=nearest / nearest.sum())]])
+        nearest = np.minimum(nearest, ((colours - centres[-1]) ** 2).sum(axis=1))
     for _ in range(ITERATIONS):
-        nearest = ((colours[:, None] - centres) ** 2).sum(axis=2).argmin(axis=1)
-        for k in np.unique(nearest):
-            centres[k] = colours[nearest == k].mean(axis=0)
-    return nearest
+        labels = ((centres**2).sum(axis=1) - 2 * colours @ centres.T).argmin(axis=1)
+        counts = np.bincount(labels, minlength=len(centres))
+        sums = np.stack([np.bincount(labels, channel, len(centres)) for channel in colours.T], axis=1)
+        centres = np.where(counts[:, None] > 0, sums / np.maximum(counts, 1)[:, None], centres)
+    return labels
 
 
 def fit_mixture(colours: np.ndarray, components: int, rng: np.random.Generator) -> Mixture:

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from segdemo.errors import Cancelled, ScribbleError
-from segdemo.graphcut.grabcut import GrabCutParams, Learner, free_window, grabcut
+from segdemo.graphcut.energy import STEPS, evaluate, pair_slices
+from segdemo.graphcut.grabcut import Cuts, GrabCutParams, Learner, free_window, grabcut
 from segdemo.graphcut.likelihood import GAMUT, OUTLIERS, Mixture
 from segdemo.method import Run, get_method
 
@@ -96,6 +97,27 @@ def test_components_are_learned_from_their_own_pixels():
         refitted = Mixture(own, np.eye(3)[mixture.log_components(own).argmax(axis=1)])
         expected = np.clip(-refitted.log_components(flat).max(axis=1), 0, MOST)
         np.testing.assert_allclose(costs[label].ravel(), expected, rtol=1e-3, atol=1e-3)
+
+
+def test_blocks_are_cut_as_pixels_that_must_agree():
+    rng = np.random.default_rng(3)
+    weights = [np.zeros((520, 330), np.int64) for _ in STEPS]
+    for step, plane in zip(STEPS, weights):
+        first, _ = pair_slices(step)
+        plane[first] = rng.integers(0, 9, plane[first].shape)
+    data = rng.integers(0, 60, (2, 520, 330))
+    cuts = Cuts(np.zeros((520, 330), np.uint8), weights)
+    energy, labels = cuts.of_blocks(data, lambda flow: None)
+    np.testing.assert_array_equal(labels, labels[::2, ::2].repeat(2, 0).repeat(2, 1))
+    assert energy == sum(evaluate(labels, data, weights)[:2])
+    blocks = labels[::2, ::2]
+    assert 0.2 < blocks.mean() < 0.8
+    for y, x in rng.integers(0, 160, (60, 2)):  # changing any one block is no better
+        other = labels.copy()
+        other[2 * y : 2 * y + 2, 2 * x : 2 * x + 2] ^= 1
+        assert sum(evaluate(other, data, weights)[:2]) >= energy
+    exact, pixels = cuts.of_pixels(data, lambda flow: None)
+    assert exact == sum(evaluate(pixels, data, weights)[:2]) < energy
 
 
 def test_outside_the_window_all_is_background():
