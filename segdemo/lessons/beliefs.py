@@ -39,12 +39,3 @@ def clipped(probabilities: np.ndarray) -> np.ndarray:
 def reduced(planes: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """(K, h, w) float32 planes at ``size``, not larger than they are: each pixel the mean over its area."""
     return np.stack([cv2.resize(plane, size[::-1], interpolation=cv2.INTER_AREA) for plane in planes])
-
-
-def occurring(planes: list[np.ndarray], least: float = 0.002, most: int = 8) -> list[int]:
-    """The labels that cover more than ``least`` of any of the (h, w) label maps ``planes``, at most ``most``, in order."""
-    counts = np.zeros(max(int(labels.max()) for labels in planes) + 1)
-    for labels in planes:
-        counts = np.maximum(counts, np.bincount(labels.ravel(), minlength=len(counts)) / labels.size)
-    largest = [int(k) for k in np.argsort(-counts, kind="stable")[:most] if counts[k] > least]
-    return sorted(largest)

@@ -15,12 +15,13 @@ from ..crf.refine import RefinementParams
 from ..image import fit
 from ..labels import VOC21
 from ..method import Run
-from .beliefs import network_probabilities, occurring, photo_crf, reduced
+from .beliefs import network_probabilities, photo_crf, reduced
 
 MAP_SIZE = 288
 """Long side, in pixels, of the maps."""
 
 MOST_CLASSES = 6
+LEAST_BELIEF = 0.1
 
 
 @dataclass
@@ -28,7 +29,7 @@ class MeanFieldFilm:
     """Every iteration, from the network's output (0) on.
 
     Attributes:
-        classes: the classes, numbers of VOC-21, that cover a part of the photo before or after, at most ``MOST_CLASSES``.
+        classes: C classes of VOC-21, see ``leading_classes``.
         image: (h, w, 3) uint8, the photo at the size of the maps.
         beliefs: (T+1, C, h, w) float32, each class's belief.
         free_energy: T+1, in nats per pixel; mean field lowers it.
@@ -68,6 +69,18 @@ def mean_field_film(image: np.ndarray, run: Run, network: str, **values) -> Mean
         turned.append(float((labels[-1] != labels[0]).mean()))
         films.append(reduced(q.cpu().numpy(), small.shape[:2]))
         before = q
-    classes = occurring([labels[0], labels[-1]], most=MOST_CLASSES)
+    classes = leading_classes([labels[0], labels[-1]], p)
     beliefs = np.stack([film[classes] for film in films])
     return MeanFieldFilm(classes, small, beliefs, energy, change, turned)
+
+
+def leading_classes(label_maps: list[np.ndarray], beliefs: np.ndarray) -> list[int]:
+    """At most ``MOST_CLASSES`` numbers: those with the largest area in any of the label maps, then the most believed in.
+
+    Left out are classes without a part of any map in which no pixel believes by more than ``LEAST_BELIEF``.
+    """
+    counts = [np.bincount(labels.ravel(), minlength=len(beliefs)) for labels in label_maps]
+    area = np.max(counts, axis=0)
+    order = np.lexsort((-beliefs.mean((1, 2)), -area))
+    peak = beliefs.max((1, 2))
+    return [int(k) for k in order if area[k] > 0 or peak[k] > LEAST_BELIEF][:MOST_CLASSES]

@@ -9,9 +9,9 @@ from segdemo import Engine, methods
 from segdemo.crf.dense import CLIP, DenseCRF
 from segdemo.errors import ParameterError
 from segdemo.image import fit
-from segdemo.lessons.beliefs import clipped, network_probabilities, occurring, photo_crf
+from segdemo.lessons.beliefs import clipped, network_probabilities, photo_crf
 from segdemo.lessons.crf_terms import VARIANTS, crf_terms, gibbs_energy
-from segdemo.lessons.mean_field import MOST_CLASSES, mean_field_film
+from segdemo.lessons.mean_field import MOST_CLASSES, leading_classes, mean_field_film
 from segdemo.lessons.pairwise import GRID, exact_kernels, pairwise, telling_pixel
 
 NETWORK = "fcn-8s"
@@ -84,10 +84,13 @@ def test_telling_pixel_is_one_that_turns():
     assert telling_pixel(np.zeros((1, 1, 3), np.uint8), np.ones((1, 1, 1), np.float32), 1.0) == (0, 0)
 
 
-def test_labels_that_occur_and_clipping():
+def test_leading_classes_and_clipping():
     first, second = np.zeros((50, 50), int), np.zeros((50, 50), int)
-    first[:2], second[3, :2], second[10:] = 7, 3, 9
-    assert occurring([first, second]) == [0, 7, 9] and occurring([first, second], most=2) == [0, 9]
+    first[:2], second[10:] = 7, 9
+    beliefs = np.full((12, 50, 50), 0.01, np.float32)
+    beliefs[3, 0, 0], beliefs[4, 0, :2] = 0.3, 0.3
+    assert leading_classes([first, second], beliefs) == [0, 9, 7, 4, 3]
+    assert len(leading_classes([np.arange(12)], beliefs)) == MOST_CLASSES
     p = clipped(np.array([[[1.0]], [[0.0]]]))
     np.testing.assert_allclose(p[:, 0, 0], [1 - CLIP, CLIP], rtol=1e-4)
 

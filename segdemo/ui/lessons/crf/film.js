@@ -35,8 +35,8 @@ class FilmLesson extends Lesson {
     const select = this.part("class");
     select.disabled = false;
     select.replaceChildren(...result.names.map((name, k) => html("option", { value: k }, name)));
-    const kept = result.names.indexOf(old);  // else the first that is not the background, if there is one
-    this.chosen = kept >= 0 ? kept : Math.min(1, result.names.length - 1);
+    const kept = result.names.indexOf(old), object = result.names.findIndex((name) => name !== "background");  // the largest, if there is one
+    this.chosen = kept >= 0 ? kept : Math.max(object, 0);
     select.value = this.chosen;
     this.maps = new Map();
     this.player.load(result.steps, Math.min(this.at, last));
