@@ -65,8 +65,6 @@ class Address:
             updates: dict = {}
             if query.get("tab") in TABS:
                 updates[tabs] = gr.update(selected=query["tab"])
-            if query.get("photo") in examples:
-                updates[photo] = examples[query["photo"]]
             for name in self.components.keys() & query.keys():
                 try:
                     updates[self.components[name]] = admitted(self.components[name], query[name])
@@ -74,9 +72,14 @@ class Address:
                     gr.Warning(f"The address asks for {name} = {query[name]}: {error}. It is left as it is.")
             return updates or {tabs: gr.skip()}
 
+        def restore_photo(request: gr.Request) -> str | None:
+            return examples.get(request.query_params.get("photo", ""))
+
+        quiet = dict(show_progress="hidden", api_visibility="private")
+        page.load(restore, None, [tabs, *self.components.values()], **quiet)
         page.load(
-            restore, None, [photo, tabs, *self.components.values()], show_progress="hidden", api_visibility="private"
-        )
+            restore_photo, None, photo, **quiet
+        )  # by itself: among others it would be updated (see ``photo_input``)
 
 
 def admitted(component: Component, text: str) -> Any:

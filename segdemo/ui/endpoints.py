@@ -22,14 +22,14 @@ from ..method import Method, methods
 from ..networks.inference import is_public
 from .cards import ENGINE
 from .controls import control
-from .photo import PhotoInput
+from .photo import photo_input
 from .workshop import Result, Workshop, export_files, read_photo
 
 
 def endpoints(workshop: Workshop) -> None:
     """Register an endpoint for every method; they have no visible part."""
     with gr.Column(visible=False):
-        photo = PhotoInput(label="photo", type="filepath", image_mode=None)
+        photo = photo_input(label="photo")
         scribbles = gr.File(label="scribbles: PNG, 0 = none, 1 = object, 2 = background", type="filepath")
         outputs = gr.JSON(label="report"), gr.File(label="label PNG"), gr.File(label="overlay PNG")
         for m in methods().values():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import gradio as gr
 from PIL import Image
@@ -14,16 +15,15 @@ from ..method import Params
 from .controls import control
 
 
-class PhotoInput(gr.Image):
+def photo_input(**options: Any) -> gr.Image:
     """An image input that hands over the file as it is: the project's own door opens it, and explains if it cannot.
 
-    A class, not a patched instance: Gradio makes a new instance for each visitor whose input is updated.
+    Gradio would open the file itself and fail with a bare traceback. Handlers may give the input a value but must
+    not ``gr.update`` it: that makes a new ``gr.Image`` for the visitor. (A subclass would write a stub file beside this one.)
     """
-
-    is_template = True  # the browser's part is that of gr.Image
-
-    def preprocess(self, payload):
-        return payload.path if payload else None
+    image = gr.Image(type="filepath", image_mode=None, **options)
+    image.preprocess = lambda payload: payload.path if payload else None
+    return image
 
 
 @dataclass
@@ -33,7 +33,7 @@ class PhotoPanel:
     ``examples`` are the example photos' files by name.
     """
 
-    path: PhotoInput
+    path: gr.Image
     gallery: gr.Gallery
     examples: dict[str, str]
     working_size: gr.Slider
@@ -60,9 +60,8 @@ def photo_panel() -> PhotoPanel:
     files = _example_files()
     with gr.Row(elem_classes="photo-row", equal_height=True):
         with gr.Column(scale=5, min_width=300):
-            path = PhotoInput(
-                label="Photo", type="filepath", image_mode=None, sources=["upload", "clipboard", "webcam"], height=250,
-                elem_id="photo", buttons=["fullscreen"],
+            path = photo_input(
+                label="Photo", sources=["upload", "clipboard", "webcam"], height=250, elem_id="photo", buttons=["fullscreen"],
             )  # fmt: skip
         with gr.Column(scale=4, min_width=300):
             gallery = gr.Gallery(
