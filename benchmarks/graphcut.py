@@ -1,20 +1,27 @@
-"""Our maximum flow beside PyMaxflow's and SciPy's: ``python -m benchmarks.graphcut``.
+"""Our maximum flow beside PyMaxflow's, OR-Tools' and SciPy's: ``python -m benchmarks.graphcut``.
 
 All get the same integer energy: a photo with an object and a background stroke, the data and
 smoothness terms of the method ``graphcut`` with its defaults, without the preparation that they
 share. The time is from capacity arrays to the mask, the graph's construction included; "cpu" is
 the best of the repetitions, taken in turns in one process, and says more than "wall" on a busy
 machine. "ratio" is the other solver's cpu time over ours. All values of the flow must agree.
+
+A second table is about one more stroke: a new graph against ``GridMaxflow.update`` and ``solve`` on the one
+that has been solved before, hand-over included. "seeds": only the stroke's pixels have new terminals; "all":
+the colours are learned anew with the stroke, as the method does, so that nearly all terminals change.
 """
 
 from __future__ import annotations
 
+import argparse
+import itertools
 import time
 from collections.abc import Callable
 
 import cv2
 import maxflow
 import numpy as np
+from ortools.graph.python.max_flow import SimpleMaxFlow
 from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import maximum_flow
 from skimage import data as photos
@@ -22,7 +29,7 @@ from skimage import data as photos
 from segdemo.graphcut.binary import GraphCutParams, log_scores, photo_contrasts
 from segdemo.graphcut.energy import STEPS, data_costs, pair_slices, pairwise_weights
 from segdemo.graphcut.likelihood import posterior_costs
-from segdemo.graphcut.maxflow import grid_maxflow
+from segdemo.graphcut.maxflow import GridMaxflow, grid_maxflow
 from segdemo.method import Run
 
 OBJECT_STROKES = {  # (from, to) as parts of width and height
@@ -37,20 +44,36 @@ BACKGROUND_STROKES = {
 }
 
 
-def photo_energy(name: str, size: int, neighbours: int) -> list[np.ndarray]:
-    """The (size, size) int64 capacities: source, sink, and one plane per step to a neighbour."""
-    photo = cv2.resize(getattr(photos, name)(), (size, size), interpolation=cv2.INTER_CUBIC)
-    seeds = np.zeros((size, size), np.uint8)
-    for label, strokes in enumerate((BACKGROUND_STROKES[name], OBJECT_STROKES[name]), start=1):
-        for stroke in strokes:
-            ends = [tuple(int(part * size) for part in point) for point in stroke]
-            cv2.line(seeds, *ends, label, max(2, size // 100))
-    params = GraphCutParams(neighbours=neighbours)
-    run = Run()
-    contrasts, sigma = photo_contrasts(photo, neighbours, run)
-    weights = pairwise_weights(contrasts, params.smoothness, sigma)
-    costs = data_costs(posterior_costs(log_scores(photo, seeds, params, run)), seeds, weights)
-    return [costs[0], costs[1], *weights]
+NEXT_STROKES = (
+    (2, (0.6, 0.7), (0.7, 0.75)),
+    (1, (0.1, 0.9), (0.25, 0.95)),
+)  # label (1 = background, 2 = object), from, to
+
+
+def draw(seeds: np.ndarray, label: int, *ends: tuple[float, float]) -> np.ndarray:
+    """The seeds, (size, size) uint8, with one more stroke; 1 = background, 2 = object."""
+    size = len(seeds)
+    ends = [tuple(int(part * size) for part in point) for point in ends]
+    return cv2.line(seeds.copy(), *ends, label, max(2, size // 100))
+
+
+class PhotoEnergy:
+    """The energy of a photo as the method ``graphcut`` makes it with its defaults."""
+
+    def __init__(self, name: str, size: int, neighbours: int):
+        self.photo = cv2.resize(getattr(photos, name)(), (size, size), interpolation=cv2.INTER_CUBIC)
+        self.seeds = np.zeros((size, size), np.uint8)
+        for label, strokes in enumerate((BACKGROUND_STROKES[name], OBJECT_STROKES[name]), start=1):
+            for stroke in strokes:
+                self.seeds = draw(self.seeds, label, *stroke)
+        self.params = GraphCutParams(neighbours=neighbours)
+        contrasts, sigma = photo_contrasts(self.photo, neighbours, Run())
+        self.weights = pairwise_weights(contrasts, self.params.smoothness, sigma)
+
+    def terminals(self, seeds: np.ndarray, learned: np.ndarray | None = None) -> np.ndarray:
+        """(2, size, size) int64 capacities, to source and sink; colours are learned from ``learned``, else ``seeds``."""
+        scores = log_scores(self.photo, seeds if learned is None else learned, self.params, Run())
+        return data_costs(posterior_costs(scores), seeds, self.weights)
 
 
 def by_pymaxflow(source, sink, *edges) -> tuple[int, np.ndarray]:
@@ -79,6 +102,20 @@ def by_scipy(source, sink, *edges) -> tuple[int, np.ndarray]:
     return int(maximum_flow(graph, s, t).flow_value), np.empty(0, bool)
 
 
+def by_ortools(source, sink, *edges) -> tuple[int, np.ndarray]:
+    solver, n = SimpleMaxFlow(), source.size
+    nodes, terminal = np.arange(n, dtype=np.int32).reshape(source.shape), np.full(n, n, np.int32)
+    tails, heads, capacities = [terminal, nodes.ravel()], [nodes.ravel(), terminal + 1], [source.ravel(), sink.ravel()]
+    for step, edge in zip(STEPS, edges):
+        first, second = pair_slices(step)
+        tails += [nodes[first].ravel(), nodes[second].ravel()]
+        heads += [nodes[second].ravel(), nodes[first].ravel()]
+        capacities += [edge[first].ravel()] * 2
+    solver.add_arcs_with_capacity(*(np.concatenate(part) for part in (tails, heads, capacities)))
+    solver.solve(n, n + 1)
+    return solver.optimal_flow(), np.empty(0, bool)
+
+
 def best_times(solvers: dict[str, Callable], energy: list[np.ndarray], repeats: int) -> dict[str, tuple[float, float]]:
     """(wall, cpu) seconds of each solver, the best of ``repeats`` turns; the flows are compared."""
     times = {name: (np.inf, np.inf) for name in solvers}
@@ -93,20 +130,67 @@ def best_times(solvers: dict[str, Callable], energy: list[np.ndarray], repeats: 
     return times
 
 
-def main(sizes: tuple[int, ...] = (512, 1024)) -> None:
-    grid_maxflow(*[np.ones((2, 2), int)] * 6)  # compiles
+def compare_solvers(sizes: tuple[int, ...]) -> None:
     print("| photo | size | neighbours | solver | wall s | cpu s | ratio |\n|---|---|---|---|---|---|---|")
-    for size in sizes:
-        for name in OBJECT_STROKES:
-            for neighbours in (4, 8):
-                energy = photo_energy(name, size, neighbours)
-                times = best_times({"segdemo": grid_maxflow, "PyMaxflow": by_pymaxflow}, energy, repeats=3)
-                if neighbours == 4:  # SciPy is slow: once, and on the smaller graphs
-                    times |= best_times({"SciPy": by_scipy}, energy, repeats=1)
-                for solver, (wall, cpu) in times.items():
-                    ratio = cpu / times["segdemo"][1]
-                    row = f"| {name} | {size} x {size} | {neighbours} | {solver} "
-                    print(f"{row}| {wall:.3f} | {cpu:.3f} | {ratio:.2f} |", flush=True)
+    for size, name, neighbours in itertools.product(sizes, OBJECT_STROKES, (4, 8)):
+        energy = PhotoEnergy(name, size, neighbours)
+        capacities = [*energy.terminals(energy.seeds), *energy.weights]
+        times = best_times({"segdemo": grid_maxflow, "PyMaxflow": by_pymaxflow}, capacities, repeats=3)
+        if neighbours == 4 and size <= 512:  # these are slow: once, and on the smaller graphs
+            times |= best_times({"SciPy": by_scipy, "OR-Tools": by_ortools}, capacities, repeats=1)
+        for solver, (wall, cpu) in times.items():
+            ratio = cpu / times["segdemo"][1]
+            print(
+                f"| {name} | {size} x {size} | {neighbours} | {solver} | {wall:.3f} | {cpu:.3f} | {ratio:.2f} |",
+                flush=True,
+            )
+
+
+def next_stroke_times(energy: PhotoEnergy, stroke: tuple, is_learned: bool, repeats: int = 3) -> tuple[float, float]:
+    """cpu seconds of a new graph and of the old one going on, the best of ``repeats``; the cuts are compared."""
+    before, seeds = energy.terminals(energy.seeds), draw(energy.seeds, *stroke)
+    after = energy.terminals(seeds, None if is_learned else energy.seeds)
+    best = [np.inf, np.inf]
+    for _ in range(repeats):
+        graph = GridMaxflow(*before, *energy.weights)
+        graph.solve()
+        start = time.process_time()
+        flow, inside = grid_maxflow(*after, *energy.weights)
+        between = time.process_time()
+        graph.update(*after)
+        again, same = graph.solve()
+        best = [min(best[0], between - start), min(best[1], time.process_time() - between)]
+        assert flow == again and (inside == same).all()
+    return best[0], best[1]
+
+
+def compare_updates(sizes: tuple[int, ...]) -> None:
+    print("\n| photo | size | neighbours | stroke | terminals changed | new, cpu s | update, cpu s | ratio |")
+    print("|---|---|---|---|---|---|---|---|")
+    for size, name, neighbours in itertools.product(sizes, OBJECT_STROKES, (4, 8)):
+        energy = PhotoEnergy(name, size, neighbours)
+        for stroke, is_learned in itertools.product(NEXT_STROKES, (False, True)):
+            new, update = next_stroke_times(energy, stroke, is_learned)
+            row = f"| {name} | {size} x {size} | {neighbours} | {('background', 'object')[stroke[0] - 1]} "
+            print(
+                f"{row}| {'all' if is_learned else 'seeds'} | {new:.4f} | {update:.4f} | {new / update:.1f} |",
+                flush=True,
+            )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sizes", type=int, nargs="+", default=[512, 1024])
+    parser.add_argument("--only", choices=["solvers", "updates"])
+    options = parser.parse_args()
+    ones = np.ones((2, 2), int)
+    graph = GridMaxflow(*[ones] * 6)  # compiles
+    graph.update(2 * ones, ones)
+    graph.solve()
+    if options.only != "updates":
+        compare_solvers(options.sizes)
+    if options.only != "solvers":
+        compare_updates(options.sizes)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import base64
 import io
+import json
 import sys
 
 import numpy as np
@@ -49,6 +50,14 @@ def test_all_outside_a_box_is_a_stroke():
     for wrong in ([0, 0, 1], [0, 0, 1, "x"], None, [[0, 0], [1, 1]]):
         with pytest.raises(ScribbleError, match="Clear"):
             rasterize({"strokes": [{"label": 2, "box": wrong}]}, (40, 80))
+
+
+def test_the_pad_sends_json():
+    value = {"key": "x", "strokes": [stroke(1, (0.25, 0.5), (0.75, 0.5))]}
+    np.testing.assert_array_equal(rasterize(json.dumps(value), (40, 40)), rasterize(value, (40, 40)))
+    for text in ("{", "3", "[]x"):
+        with pytest.raises(ScribbleError, match="Clear"):
+            rasterize(text, (10, 10))
 
 
 def test_nothing_drawn():

@@ -1,6 +1,6 @@
 """The scribble pad: a ``gr.HTML`` on which a visitor draws seeds on the photo.
 
-Its value is ``{"key": ..., "strokes": [...]}``. A stroke is ``{"label", "size", "points"}``: a line
+Its value is ``{"key": ..., "strokes": [...]}`` as JSON. A stroke is ``{"label", "size", "points"}``: a line
 in photo coordinates (0..1), label 0 erasing; it travels as some hundred bytes, whatever the size of
 the photo. A box, ``{"label", "box": [left, top, right, bottom]}``, is a stroke over all that lies outside of it;
 a label map that was loaded from a file is one stroke too: ``{"width", "height", "runs"}``.
@@ -29,7 +29,7 @@ from ...method import Method
 from ..assets import beside
 from ..viewer.payload import photo_url
 from .files import read_map, seed_png
-from .seeds import rasterize
+from .seeds import rasterize, strokes_of
 
 __all__ = [
     "BINARY_BRUSHES",
@@ -40,6 +40,7 @@ __all__ = [
     "read_map",
     "scribble_pad",
     "seed_png",
+    "strokes_of",
 ]
 
 BINARY_BRUSHES = (("Object", "#ffb000"), ("Background", "#2f7bff"))
@@ -73,7 +74,7 @@ def scribble_pad(family: list[Method], **options: Any) -> gr.HTML:
     """
     brushes = {m.name: {"title": m.title, "brushes": brushes_of(m)} for m in family}
     return gr.HTML(
-        {"key": "", "strokes": []},
+        json.dumps({"key": "", "strokes": []}),
         html_template=_source("pad.html"),
         css_template=_source("pad.css"),
         # The brushes travel in the script: props set here are lost when a tab not yet opened is updated.

@@ -358,7 +358,7 @@ class ScribblePad {
 window.segdemoScribblePad = {
   mount(element, props, watch, trigger, server, methods) {
     const pad = new ScribblePad(element.querySelector(".pad"), methods, (value) => {
-      props.value = value;
+      props.value = JSON.stringify(value);  // text: Gradio's script walks through objects, point by point, again and again
       trigger("input");
     }, server);
     pad.useMethod(props.method);

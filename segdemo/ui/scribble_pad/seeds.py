@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import cv2
@@ -28,7 +29,7 @@ def rasterize(value: Any, size: tuple[int, int], labels: int = MAX_LABEL) -> np.
     """
     seeds = np.zeros(size, np.uint8)
     try:
-        strokes = value["strokes"] if value else []
+        strokes = strokes_of(value)
         if sum(len(stroke.get("points", ())) for stroke in strokes) > MAX_POINTS:
             raise ScribbleError("These are more strokes than the pad can hold; press Clear and draw fewer.")
         for stroke in strokes:
@@ -40,6 +41,12 @@ def rasterize(value: Any, size: tuple[int, int], labels: int = MAX_LABEL) -> np.
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise ScribbleError(f"The scribbles could not be read ({error}); press Clear and draw them again.") from None
     return seeds
+
+
+def strokes_of(value: Any) -> list[dict[str, Any]]:
+    """The strokes in the pad's value, JSON or read already; whatever ``value`` lacks of its form is an error."""
+    value = json.loads(value) if isinstance(value, str) and value else value
+    return value["strokes"] if value else []
 
 
 def _label_of(stroke: dict[str, Any]) -> int:

@@ -67,8 +67,9 @@ class MaskViewer {
   }
 
   async decode(value) {
+    const known = this.result && this.result.photoAddress === value.photo;  // live cuts: the same photo every time
     const [photo, labels, scores, before] = await Promise.all([
-      loadImage(value.photo), unpack(value.labels), value.scores && unpack(value.scores.planes),
+      known ? this.result.photo : loadImage(value.photo), unpack(value.labels), value.scores && unpack(value.scores.planes),
       value.before && unpack(value.before.labels)]);
     if (scores) {
       scores.labels = value.scores.labels;
