@@ -35,6 +35,8 @@ from .maxflow import GridMaxflow, grid_maxflow
 from .scribbles import check_scribbles
 
 BACKGROUND, OBJECT = 0, 1
+MOST_KEPT = 2_000_000
+"""Pixels up to which a graph is kept for the next stroke: at 90 bytes each, larger ones would fill the photo cache."""
 REPLAY = (0, 1 / 27, 1 / 9, 1 / 3, 1)
 """The parts of lambda at which the replay shows the cut."""
 
@@ -176,6 +178,8 @@ def next_cut(
 
     The cut is the same as without: of several minimum cuts the solver gives the one with the smallest object.
     """
+    if data[OBJECT].size > MOST_KEPT:
+        return minimum_cut(data, weights, on_pass)
     build = lambda: GridMaxflow(data[BACKGROUND], data[OBJECT], *weights)  # noqa: E731
     graph = run.cached(("graphcut graph", *edges), build)
     graph.update(data[BACKGROUND], data[OBJECT])
