@@ -194,8 +194,10 @@ class CompiledMeanField(MeanField):
         self._blurred: list[torch.Tensor] | None = None
         self._strips = min(kernel.strips for kernel in self.kernels)
         sizes = [(kernel.count + 1) * self.p.shape[1] for kernel in self.kernels]
-        self._sums = [np.empty(self._strips * size, np.float32) for size in sizes]  # one table per thread
-        self._spare = [np.empty((2, size), np.float32) for size in sizes]
+        # For each kernel one table per thread, and two to blur in; all in one piece, so that its pages may be large.
+        pieces = np.split(np.empty((self._strips + 2) * sum(sizes), np.float32), [(self._strips + 2) * sizes[0]])
+        self._sums = [piece[: self._strips * size] for piece, size in zip(pieces, sizes, strict=True)]
+        self._spare = [piece[self._strips * size :].reshape(2, size) for piece, size in zip(pieces, sizes, strict=True)]
         self._divergence = 0.0  # of q from p
 
     def update(self, keep: bool = True, splat: bool = True) -> None:
@@ -246,7 +248,9 @@ class CompiledMeanField(MeanField):
             for kernel, table, weight, spare in zip(self.kernels, self._tables, self.weights, self._spare, strict=True):
                 spare = [flat[: table.numel()].reshape(table.shape) for flat in spare]
                 blurred = kernel.blur(table, weight, spare)
-                blurred[:, self.labels.heard :] = 0  # the merged labels
+                blurred.numpy()[:, self.labels.heard :] = (
+                    0  # the merged labels; NumPy, as PyTorch would wake its threads
+                )
                 self._blurred.append(blurred if self.affinity is None else blurred @ self.affinity)
         return self._blurred
 

@@ -1,5 +1,7 @@
 """The dense CRF against Krahenbuhl's code, against brute force, and at its limits."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 import torch
@@ -474,3 +476,18 @@ def test_cuda_agrees_with_the_cpu_and_repeats():
     assert first.device.type == "cuda"
     assert torch.equal(first, crf.infer(p))
     assert np.abs(first.cpu().numpy() - dense_crf(image, p)).mean() < 1e-4
+
+
+def test_memory_is_linear_in_the_pixels_and_small():
+    """At most 1 KB a pixel for 21 labels, the result included."""
+    densities = []
+    for scale in (0.5, 1.0):
+        image = photo("coffee", scale)
+        p = blobs(image.shape[:2], 21)
+        dense_crf(image, p, iterations=1)
+        tracemalloc.start()
+        dense_crf(image, p)
+        densities.append(tracemalloc.get_traced_memory()[1] / image[..., 0].size)
+        tracemalloc.stop()
+    assert max(densities) < 1024
+    assert densities[1] < 1.1 * densities[0]
