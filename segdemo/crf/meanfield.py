@@ -259,4 +259,4 @@ class CompiledMeanField(MeanField):
 
     def _agreement(self) -> float:
         pairs = zip(self._tables, self._messages(), strict=True)
-        return sum(float((table * blurred).sum(1).double().sum()) for table, blurred in pairs)
+        return sum(float(np.einsum("vk,vk->v", *pair).sum(dtype=np.float64)) for pair in pairs)
