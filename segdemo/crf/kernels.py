@@ -44,24 +44,29 @@ def bounds(features, start, stop):
 
 
 @inline
-def _slot(table, bits, key):
-    """The place of ``key`` in a hash table of 2^bits, or the free place where it belongs (linear probing)."""
-    place = np.int64((np.uint64(key) * _GOLDEN) >> np.uint64(64 - bits))
+def _slot(table, shift, key):
+    """The place of ``key`` in a hash table of 2^(64 - shift), or the free place where it belongs (linear probing).
+
+    With ``shift`` 0 all keys are smaller than the table, and are their places: neighbours stay near each other.
+    """
+    place = np.int64((np.uint64(key) * _GOLDEN) >> np.uint64(shift)) if shift else key
     while table[place] != key and table[place] != _EMPTY:
         place = (place + 1) & (len(table) - 1)
     return place
 
 
 @compiled
-def number_keys(keys, bits):
+def number_keys(keys, bits, shift):
     """A hash table of 2^bits keys, with the distinct ones of ``keys`` numbered in order of appearance.
+
+    ``shift``: see ``_slot``.
 
     Returns (table, number, numbers): ``number[place]`` is that of ``table[place]``, ``numbers[i]`` that of ``keys[i]``.
     """
     table, number = np.full(1 << bits, _EMPTY), np.empty(1 << bits, np.int32)
     numbers, count = np.empty(len(keys), np.int32), 0
     for i in range(len(keys)):
-        place = _slot(table, bits, keys[i])
+        place = _slot(table, shift, keys[i])
         if table[place] == _EMPTY:
             table[place], number[place] = keys[i], count
             count += 1
@@ -70,28 +75,28 @@ def number_keys(keys, bits):
 
 
 @compiled
-def embed(features, low, radix, start, stop, vertices, weights):
+def embed(features, low, radix, bits, shift, start, stop, vertices, weights):
     """Find the simplex around each feature: its corners and the feature's barycentric weights, both (N, d+1).
 
-    The corners are numbered in the order in which this strip meets them. ``low`` and ``radix``: (d,) int64.
+    The corners are numbered in the order in which this strip meets them. ``low`` and ``radix``: (d,) int64;
+    ``bits`` and ``shift``: of the hash table to begin with.
     Returns the keys of the numbered vertices, (m,) int64.
     """
-    bits, count = 14, 0
-    known = np.empty(1 << bits, np.int64)
-    table, number, _ = number_keys(known[:0], bits)
+    known, count = np.empty(1 << bits, np.int64), 0
+    table, number, _ = number_keys(known[:0], bits, shift)
     while start < stop:
         start, count = _embed_some(
-            features, low, radix, start, stop, vertices, weights, table, bits, number, known, count
+            features, low, radix, start, stop, vertices, weights, table, shift, number, known, count
         )
         if start < stop:  # double the table, so that probing stays short
-            bits += 1
+            bits, shift = bits + 1, 63 - bits
             known = np.concatenate((known, known))
-            table, number, _ = number_keys(known[:count], bits)
+            table, number, _ = number_keys(known[:count], bits, shift)
     return known[:count].copy()
 
 
 @compiled
-def _embed_some(features, low, radix, start, stop, vertices, weights, table, bits, number, known, count):
+def _embed_some(features, low, radix, start, stop, vertices, weights, table, shift, number, known, count):
     """The pixels from ``start`` on until the hash table is half full; returns where it stopped and the new count."""
     d = len(radix)
     scale, fraction, step = np.empty(d, np.float32), np.empty(d, np.float32), np.empty(d, np.int64)
@@ -123,7 +128,7 @@ def _embed_some(features, low, radix, start, stop, vertices, weights, table, bit
                 key += step[corner - 1]
             weights[i, corner] = ordered[corner] - ordered[corner + 1]
             if key != last_key[corner]:  # often it is the same corner as the pixel's before
-                place = _slot(table, bits, key)
+                place = _slot(table, shift, key)
                 if table[place] == _EMPTY:
                     table[place], number[place], known[count] = key, count, key
                     count += 1
@@ -141,12 +146,11 @@ def renumber(vertices, numbers, start, stop):
 
 
 @compiled
-def connect(known, steps, table, number, start, stop, neighbours):
+def connect(known, steps, table, shift, number, start, stop, neighbours):
     """Enter into neighbours (d+1, M, 2) who is one step ahead of the vertices start..stop, and they behind it."""
-    bits = int(math.log2(len(table)))
     for axis in range(len(steps)):
         for v in range(start, stop):
-            place = _slot(table, bits, known[v] + steps[axis])
+            place = _slot(table, shift, known[v] + steps[axis])
             if table[place] != _EMPTY:
                 ahead = number[place]
                 neighbours[axis, v, 0], neighbours[axis, ahead, 1] = ahead, v

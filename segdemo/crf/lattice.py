@@ -52,9 +52,9 @@ class Lattice:
     def __init__(self, features: torch.Tensor, compiled: bool | None = None):
         self.compiled = features.device.type == "cpu" if compiled is None else compiled
         features = features.float().contiguous()
-        low, radix, steps = _numbering(features, self.compiled)
+        numbering = _numbering(features, self.compiled)
         build = _build_compiled if self.compiled else _build
-        self.vertices, self.weights, self.neighbours = build(features, low, radix, steps)
+        self.vertices, self.weights, self.neighbours = build(features, *numbering)
         d = features.shape[1]
         # The blur sums to 2^(d+1), the Gaussian to (2 pi)^(d/2) per unit of volume, with det B vertices in it.
         self.scale = (4 * math.pi / 3) ** (d / 2) * math.sqrt(d + 1) / 2 ** (d + 1)
@@ -189,10 +189,10 @@ def lattice_coordinates(features: torch.Tensor) -> torch.Tensor:
     return steps.cumsum(1) + (axes + 1) * steps
 
 
-def _numbering(features: torch.Tensor, compiled: bool) -> tuple[list[int], list[int], list[int]]:
+def _numbering(features: torch.Tensor, compiled: bool) -> tuple[list[int], list[int], list[int], int]:
     """How a vertex y becomes one integer, key = sum_a (y_a - low_a) radix_a, unique for all vertices.
 
-    Returns low, radix and the key's change along the d+1 blur directions.
+    Returns low, radix, the key's change along the d+1 blur directions, and what all keys are smaller than.
     """
     ends = _bounds(features.numpy()) if compiled else torch.stack(features.aminmax(dim=0))
     corners = lattice_coordinates(ends)  # B >= 0: bounds map to bounds
@@ -203,7 +203,7 @@ def _numbering(features: torch.Tensor, compiled: bool) -> tuple[list[int], list[
     radix = [math.prod(extents[:a]) for a in range(len(extents))]
     if math.prod(extents) >= 2**62:
         raise ParameterError("The CRF's widths are too small for this picture: use larger widths.")
-    return [int(a) - 3 for a in low], radix, [sum(radix), *radix]
+    return [int(a) - 3 for a in low], radix, [sum(radix), *radix], math.prod(extents)
 
 
 def _bounds(features: np.ndarray) -> torch.Tensor:
@@ -211,14 +211,19 @@ def _bounds(features: np.ndarray) -> torch.Tensor:
     return torch.from_numpy(np.stack([ends[:, 0].min(0), ends[:, 1].max(0)]))
 
 
-def _build_compiled(features, low, radix, steps):
+def _build_compiled(features, low, radix, steps, end):
     features, count, corners = features.numpy(), len(features), features.shape[1] + 1
     vertices, weights = np.empty((count, corners), np.int32), np.empty((count, corners), np.float32)
-    arrays = features, np.array(low, np.int64), np.array(radix, np.int64)
-    embed = lambda _, start, stop: kernels.embed(*arrays, start, stop, vertices, weights)  # noqa: E731
+    low, radix, steps = (np.array(values, np.int64) for values in (low, radix, steps))
+    bits, shift = 14, 50  # of the hash table: 2^bits places, and see ``kernels._slot``
+    if 2 * end <= count:  # as for pixels in the plane
+        bits, shift = (2 * end).bit_length(), 0
+    embed = lambda _, *ends: kernels.embed(features, low, radix, bits, shift, *ends, vertices, weights)  # noqa: E731
     found = in_strips(embed, count)  # the keys that each strip has met, numbered by itself
     keys = np.concatenate(found)
-    table, number, numbers = kernels.number_keys(keys, max(12, (2 * len(keys) - 1).bit_length()))
+    bits = max(bits, (2 * len(keys) - 1).bit_length())
+    shift = shift and 64 - bits
+    table, number, numbers = kernels.number_keys(keys, bits, shift)
     ends = np.cumsum([len(part) for part in found])
 
     def renumber(strip, start, stop):  # the first strip's numbers are everyone's
@@ -229,12 +234,12 @@ def _build_compiled(features, low, radix, steps):
     known = np.empty(numbers.max() + 1, np.int64)
     known[numbers] = keys
     neighbours = np.full((corners, len(known), 2), len(known), np.int32)
-    arrays = known, np.array(steps, np.int64), table, number
+    arrays = known, steps, table, shift, number
     in_strips(lambda _, start, stop: kernels.connect(*arrays, start, stop, neighbours), len(known))
     return torch.from_numpy(vertices), torch.from_numpy(weights), torch.from_numpy(neighbours)
 
 
-def _build(features, low, radix, steps):
+def _build(features, low, radix, steps, _):
     low, radix, steps = (torch.tensor(values, device=features.device) for values in (low, radix, steps))
     y = lattice_coordinates(features)  # (N, d)
     fraction, order = (y - y.floor()).sort(dim=1, descending=True, stable=True)
