@@ -2,16 +2,15 @@
 
 A photo is enlarged to 0.25, 0.5, 1, 2, 4, 8 and 16 megapixels, with a little noise so that its pixels stay different,
 and each method works on all of them, without its replay. Each number comes from a process of its own that has
-compiled and run the method on a small photo before: the seconds of one run, and the peak memory that it added. The
-last column is the exponent p of seconds ~ pixels^p over the whole range: 1 is linear. The plot needs matplotlib
-(``pip install matplotlib``); without ``--out`` the table alone is printed.
+compiled and run the method on a small photo before: the seconds of one run, and the peak memory that it added (as
+Linux counts it). The last column is the exponent p of seconds ~ pixels^p over the whole range: 1 is linear. The plot
+needs matplotlib (``pip install matplotlib``); without ``--out`` the table alone is printed.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import resource
 import subprocess
 import sys
 import tempfile
@@ -41,17 +40,24 @@ def photo(megapixels: float) -> np.ndarray:
     return np.clip(large.astype(np.int16) + noise, 0, 255).astype(np.uint8)
 
 
+def memory(reset: bool = False) -> float:
+    """Largest resident memory of this process in megabytes so far, or since the last ``reset`` (Linux)."""
+    if reset:
+        Path("/proc/self/clear_refs").write_text("5")
+    status = Path("/proc/self/status").read_text()
+    return int(status.partition("VmHWM:")[2].split()[0]) / 1024
+
+
 def measure(name: str, path: str) -> dict[str, float]:
     """Seconds and added peak memory, in megabytes, of one run in this process on the photo in a NumPy file."""
     entry = get_method(name.partition(",")[0])
     params = entry.params.parse(METHODS[name])
     entry.function(photo(0.05), params, Run(keep_frames=False))
-    image = np.load(path)  # and nothing larger before it, so that the peak so far is what the process holds
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    image = np.load(path)
+    before = memory(reset=True)
     start = time.perf_counter()
     entry.function(image, params, Run(keep_frames=False))
-    seconds = time.perf_counter() - start
-    return {"seconds": seconds, "megabytes": (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024}
+    return {"seconds": time.perf_counter() - start, "megabytes": memory() - before}
 
 
 def measured_apart(name: str, megapixels: float) -> dict[str, float]:
