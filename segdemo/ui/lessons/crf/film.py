@@ -14,7 +14,7 @@ from ....method import Method
 from ...photo import PhotoPanel
 from ...workshop import Workshop
 from ..clustering.parts import hexes, integer, picture
-from .parts import board, chosen_network, planes, wire
+from .parts import LARGEST, board, chosen_network, planes, wire
 
 PREFERRED = ("deeplab-v2", "fcn-8s")
 SCORE_RANGE = 8.0
@@ -32,7 +32,7 @@ def film_lesson(
 
     def compute(photo, ask, is_cancelled, working_size, *values) -> dict[str, Any]:
         params = dict(zip(fields, values, strict=True)) | {"crf_iterations": integer(ask, "iterations", 10)}
-        options = {"working_size": working_size, "is_cancelled": is_cancelled}
+        options = {"working_size": min(working_size, LARGEST), "is_cancelled": is_cancelled}
         film = workshop.engine.teach(mean_field_film, photo, network=chosen_network(ask, networks), **options, **params)
         return film_value(photo, film)
 

@@ -28,6 +28,9 @@ SCRIPTS = (
     "mount.js",
 )
 
+LARGEST = 1024
+"""Long side, in pixels, up to which lessons follow the working size: they keep several beliefs of the whole photo at once."""
+
 source = beside(__file__)
 
 

@@ -16,7 +16,7 @@ from ....segmentation import Segmentation, enlarge_labels
 from ...photo import PhotoPanel
 from ...viewer import empty_value, viewer, viewer_value
 from ...workshop import Workshop
-from .parts import board, chosen_network, source, wire
+from .parts import LARGEST, board, chosen_network, source, wire
 
 PREFERRED = ("fcn-8s", "deeplab-v2")
 
@@ -37,7 +37,7 @@ def terms_lesson(
     table = gr.HTML("", css_template=source("energies.css"), elem_id="crf-energies", apply_default_css=False)
 
     def compute(photo, ask, is_cancelled, working_size, *values) -> dict[str, Any]:
-        options = {"working_size": working_size, "is_cancelled": is_cancelled}
+        options = {"working_size": min(working_size, LARGEST), "is_cancelled": is_cancelled}
         start = time.perf_counter()
         params = dict(zip(fields, values, strict=True))
         found = workshop.engine.teach(crf_terms, photo, network=chosen_network(ask, networks), **options, **params)
