@@ -30,7 +30,7 @@ from .energy import (
     pairwise_weights,
     squared_contrasts,
 )
-from .likelihood import colour_log_likelihoods, lab_colours, nearness_log_prior, posterior_costs
+from .likelihood import colour_log_likelihoods, lab_colours, nearness_log_prior, posterior_costs, step_lengths, textures
 from .maxflow import GridMaxflow, grid_maxflow
 from .scribbles import check_scribbles
 
@@ -65,11 +65,24 @@ class CutParams(EdgeParams):
 
     likelihood: Literal["mixture", "histogram"] = Field("mixture", description="model of the scribbled colours")
     colour_weight: float = Field(1.0, ge=0, le=10, description="how much the colour likelihoods count")
+    texture_weight: float = Field(0.4, ge=0, le=10, description="how much the likelihoods of texture count")
+    detour: float = Field(
+        1.0,
+        ge=0,
+        le=20,
+        description="pixels that a colour change of one Lab unit puts between a stroke and what lies behind",
+    )
 
 
 class GraphCutParams(CutParams):
+    relearn: float = Field(
+        0.3,
+        ge=0,
+        le=0.9,
+        description="share of the colours that a first cut adds to those of the strokes; 0 = strokes alone",
+    )
     connected: bool = Field(
-        False, description="keep only parts of the object that an object stroke touches; not part of the energy"
+        True, description="keep only parts of the object that an object stroke touches; not part of the energy"
     )
 
 
@@ -122,12 +135,52 @@ def log_scores(image: np.ndarray, seeds: np.ndarray, params: CutParams, run: Run
 
     ``seeds`` is (h, w) uint8, 0 = none, else 1 + the label.
     """
+    lengths = None
+    if params.detour > 0:
+        colours = run.cached("graphcut Lab", lambda: lab_colours(image))
+        lengths = run.cached(("graphcut lengths", params.detour), lambda: step_lengths(colours, params.detour))
+    prior = nearness_log_prior(seeds, labels, params.nearness_weight, lengths)
+    logs = stroke_log_likelihoods(image, seeds, params, run, labels)
+    share = getattr(params, "relearn", 0.0)
+    if share > 0 and params.colour_weight + params.texture_weight > 0:
+        first = first_cut(image, prior + logs, seeds, run)
+        learned = stroke_log_likelihoods(image, np.where(seeds > 0, seeds, first + 1), params, run, labels)
+        logs = np.logaddexp(np.float32(np.log(1 - share)) + logs, np.float32(np.log(share)) + learned)
+    return prior + logs
+
+
+def stroke_log_likelihoods(
+    image: np.ndarray, seeds: np.ndarray, params: CutParams, run: Run, labels: int
+) -> np.ndarray:
+    """ln p(colour, texture | label) as the seeds have them, (labels, h, w) float32; each to the power of its weight."""
     colours = run.cached("graphcut Lab", lambda: lab_colours(image))
-    scores = nearness_log_prior(seeds, labels, params.nearness_weight)
-    if params.colour_weight > 0:
-        logs = colour_log_likelihoods(colours, seeds, labels, params.likelihood, params.components, run.rng)
-        scores += params.colour_weight * logs
-    return scores
+    features = [(params.colour_weight, colours)]
+    if params.texture_weight > 0:
+        features.append((params.texture_weight, run.cached("graphcut textures", lambda: textures(colours))))
+    total = np.zeros((labels, *seeds.shape), np.float32)
+    for weight, feature in features:
+        if weight > 0:
+            total += weight * colour_log_likelihoods(
+                feature, seeds, labels, params.likelihood, params.components, run.rng
+            )
+    return total
+
+
+def first_cut(image: np.ndarray, scores: np.ndarray, seeds: np.ndarray, run: Run) -> np.ndarray:
+    """(h, w) uint8 labels of a cut by the strokes alone, islands removed: what there is more to learn from.
+
+    Its smoothness is always the default one, so that the data term, which it leads to, is the same for every lambda.
+    """
+    contrasts, sigma = photo_contrasts(image, 8, run)
+    smoothness = GraphCutParams.model_fields["smoothness"].default
+    weights = run.cached(
+        ("graphcut weights", 8, smoothness, sigma), lambda: pairwise_weights(contrasts, smoothness, sigma)
+    )
+    _, labels = minimum_cut(
+        data_costs(posterior_costs(scores), seeds, weights), weights, stepper(run, 0.1, "first cut")
+    )
+    labels[islands(labels, seeds == OBJECT + 1, 8)] = BACKGROUND
+    return labels
 
 
 def photo_contrasts(image: np.ndarray, neighbours: int, run: Run) -> tuple[list[np.ndarray], float]:

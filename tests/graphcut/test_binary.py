@@ -85,8 +85,8 @@ def test_huge_smoothness_on_a_flat_photo_leaves_the_cheaper_seed_alone():
 def test_islands_without_a_stroke_are_removed():
     image, mask, scribbles = disc()
     image[5:12, 50:60] = (200, 120, 40)  # a second thing of the object's colour
-    loose = cut(image, scribbles, connected=False)
-    kept = cut(image, scribbles, connected=True)
+    loose = cut(image, scribbles, texture_weight=0.0, detour=0.0, relearn=0.0, connected=False)
+    kept = cut(image, scribbles, texture_weight=0.0, detour=0.0, relearn=0.0, connected=True)
     assert loose.labels[8, 55] == 1 and kept.labels[8, 55] == 0
     assert kept.facts["pixels in parts removed"] > 0
     assert kept.facts["energy"] > kept.facts["maximum flow"] == loose.facts["energy"]
@@ -163,7 +163,7 @@ def test_a_run_can_be_stopped():
     calls = []
     run = Run(scribbles=scribbles, is_cancelled=lambda: len(calls) >= 2, on_step=lambda f, text: calls.append(text))
     with pytest.raises(Cancelled):
-        graphcut(image, GraphCutParams(), run)
+        graphcut(image, GraphCutParams(relearn=0.0), run)
     assert any("maximum flow" in text for text in calls)
 
 
@@ -205,3 +205,37 @@ def test_cuts_that_go_on_from_earlier_ones_come_out_the_same():
         fresh = Engine("cpu").run("graphcut", photo, scribbles=seeds, keep_frames=False)
         np.testing.assert_array_equal(kept.labels, fresh.labels)
         assert kept.facts == fresh.facts
+
+
+def test_what_a_first_cut_teaches_is_the_same_for_every_lambda():
+    image, mask, scribbles = disc()
+    seeds = np.array([0, 2, 1], np.uint8)[scribbles]
+    scores = [
+        log_scores(image, seeds, GraphCutParams(smoothness=smoothness, relearn=share), Run())
+        for smoothness, share in ((0.0, 0.3), (500.0, 0.3), (40.0, 0.0))
+    ]
+    np.testing.assert_array_equal(scores[0], scores[1])
+    assert not np.array_equal(scores[0], scores[2])
+    assert iou((scores[0][1] > scores[0][0]), mask) > 0.9
+
+
+def test_texture_tells_apart_what_colour_does_not():
+    rng = np.random.default_rng(0)
+    image = np.full((80, 120, 3), 120) + rng.normal(0, 1, (80, 120, 3))
+    image[:, 60:] += rng.choice([-40, 40], (80, 60, 1))
+    scribbles = np.zeros((80, 120), np.uint8)
+    scribbles[10, 100:110], scribbles[70, 5:115] = 1, 2
+    scribbles[70, 50:] = 0
+    image = image.clip(0, 255).astype(np.uint8)
+    alone = dict(nearness_weight=0.0, colour_weight=0.0, smoothness=5.0, connected=False)
+    labels = cut(image, scribbles, texture_weight=1.0, **alone).labels
+    assert labels[:, 70:].mean() > 0.95 and labels[:, :50].mean() < 0.05
+
+
+def test_soft_seeds_may_be_overruled_and_hard_ones_not():
+    image, scribbles = np.full((40, 40, 3), 90, np.uint8), np.zeros((40, 40), np.uint8)
+    scribbles[5:35, 5:35], scribbles[20, 20] = 1, 2
+    scribbles[0] = 2
+    hard = cut(image, scribbles, smoothness=500.0).labels
+    assert (hard[scribbles == 1] == 1).all() and (hard[scribbles == 2] == 0).all()
+    assert cut(image, scribbles, smoothness=500.0, seed_cost=1.0).labels.all()

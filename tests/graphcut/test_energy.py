@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.sparse.csgraph import dijkstra
 from scipy.stats import multivariate_normal
 
 from segdemo.graphcut import energy
@@ -13,8 +14,11 @@ from segdemo.graphcut.likelihood import (
     Mixture,
     colour_log_likelihoods,
     fit_mixture,
+    geodesic_distances,
     nearness_log_prior,
     posterior_costs,
+    step_lengths,
+    textures,
 )
 
 RNG = np.random.default_rng
@@ -154,3 +158,36 @@ def test_nearness_prior_is_even_where_strokes_are_equally_far():
     np.testing.assert_allclose(prior[0], prior[1][:, ::-1], atol=1e-5)
     assert (prior[0, :, :10] > prior[1, :, :10]).all()
     assert (nearness_log_prior(scribbles, 2, 0.0) == 0).all()
+
+
+@pytest.mark.parametrize("edges", [0.0, 2.0])
+def test_geodesic_distances_are_shortest_ways_on_the_grid(edges):
+    rng = RNG(9)
+    colours = (rng.random((9, 12, 1)) * 30 + np.zeros(3)).astype(np.float32)
+    scribbles = np.zeros((9, 12), np.uint8)
+    scribbles[1, 2], scribbles[7, 10], scribbles[0, 11] = 1, 2, 2
+    lengths = step_lengths(colours, edges)
+    graph = np.zeros((108, 108))
+    for (dy, dx), plane in zip(energy.STEPS, lengths):
+        for y in range(9):
+            for x in range(12):
+                if y + dy < 9 and 0 <= x + dx < 12:
+                    graph[y * 12 + x, (y + dy) * 12 + x + dx] = plane[y, x]
+    expected = dijkstra(graph, directed=False)
+    ours = geodesic_distances(scribbles, 2, lengths)
+    for label in (1, 2):
+        exact = expected[np.flatnonzero(scribbles.ravel() == label)].min(axis=0).reshape(9, 12)
+        assert (ours[label - 1] >= exact - 1e-3).all()
+        assert (ours[label - 1] / np.maximum(exact, 1e-9) - 1)[exact > 0].mean() < 0.01
+    if edges == 0:
+        assert ours[0, 8, 2] == pytest.approx(7) and ours[0, 8, 9] == pytest.approx(7 * 2**0.5)
+    prior = nearness_log_prior(scribbles, 2, 2.0, lengths)
+    np.testing.assert_allclose(prior, -2 * np.log(ours + 0.02 * np.hypot(9, 12)), rtol=1e-4)
+
+
+def test_texture_is_the_spread_around_a_pixel():
+    flat = textures(np.full((40, 40, 3), 50, np.float32))
+    assert abs(flat).max() < 1
+    checks = np.indices((60, 60)).sum(axis=0) % 2 * 20.0
+    rough = textures(np.stack([checks, 0 * checks, 0 * checks], axis=2).astype(np.float32))
+    assert rough[30, 30, 0] == pytest.approx(20 * np.log(11), rel=0.01) and abs(rough[..., 1:]).max() < 0.5

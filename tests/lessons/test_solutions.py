@@ -32,7 +32,7 @@ def family():
 def test_each_is_the_methods_own_cut(family):
     image, scribbles = photo(56)
     for solution in family[::4]:
-        params = GraphCutParams(smoothness=solution.smoothness)
+        params = GraphCutParams(smoothness=solution.smoothness, connected=False)
         result = graphcut(image, params, Run(scribbles=scribbles, keep_frames=False))
         np.testing.assert_array_equal(solution.labels, result.labels)
         assert solution.energy == pytest.approx(result.facts["energy"])
