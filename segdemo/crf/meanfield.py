@@ -77,7 +77,7 @@ class Labels:
             self.merged = rows.T.contiguous()
 
     def _survey(self) -> np.ndarray:
-        """(K,) the largest probability of each label, or ``ParameterError``."""
+        """(K,) at least the largest probability of each label, or ``ParameterError``."""
         if self.compiled:
             parts = in_strips(lambda _, *ends: loops.survey(self.p.numpy(), *ends), self.p.shape[1])
             largest, sound = np.max([part[0] for part in parts], axis=0), not sum(part[1] for part in parts)
@@ -86,7 +86,7 @@ class Labels:
             largest = self.p.amax(1).cpu().numpy()
         if not sound:
             raise ParameterError("The CRF needs probabilities that are >= 0 and sum to 1: apply the softmax first.")
-        return np.maximum(largest, CLIP)
+        return np.maximum(largest, CLIP) / 0.99  # sums that are off by a hundredth pass, and are normalized later
 
     @property
     def _arrays(self) -> tuple:
