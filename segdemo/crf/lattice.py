@@ -131,10 +131,17 @@ class Lattice:
         in_strips(run, len(values), self.strips)
         return torch.from_numpy(sum(tables[1:], tables[0]))
 
-    def blur(self, table: torch.Tensor, scale: float = 1.0, spare: Sequence[np.ndarray] | None = None) -> torch.Tensor:
+    def blur(
+        self,
+        table: torch.Tensor,
+        scale: float = 1.0,
+        spare: Sequence[np.ndarray] | None = None,
+        strips: int | None = None,
+    ) -> torch.Tensor:
         """The table (M+1, K) convolved with (1/2, 1, 1/2) along each direction in turn, times ``scale``.
 
         ``spare``: two arrays of the table's shape to work in, one of which comes back; by default new ones.
+        ``strips``: on the CPU, in so many threads; by default what suits the table's size.
         """
         factors = [scale * self.scale] + [1.0] * (len(self.neighbours) - 1)
         if not self.compiled:
@@ -143,7 +150,7 @@ class Lattice:
                 blurred = factor * (table[:-1] + 0.5 * (table[ahead] + table[behind]))
                 table = F.pad(blurred, (0, 0, 0, 1))
             return table
-        strips = max(1, min(torch.get_num_threads(), table.numel() // 2**16))
+        strips = strips or max(1, min(torch.get_num_threads(), table.numel() // 2**16))
         spare = spare or (np.empty(table.shape, np.float32), np.empty(table.shape, np.float32))
         table = table.numpy()
         for axis, (neighbours, factor) in enumerate(zip(self.neighbours.numpy(), factors, strict=True)):

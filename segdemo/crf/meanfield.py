@@ -244,15 +244,20 @@ class CompiledMeanField(MeanField):
     def _messages(self) -> list[torch.Tensor]:
         """What the pixels read their messages off: blurred tables (M+1, columns), with weights and compatibility."""
         if self._blurred is None:
-            self._blurred = []
-            for kernel, table, weight, spare in zip(self.kernels, self._tables, self.weights, self._spare, strict=True):
-                spare = [flat[: table.numel()].reshape(table.shape) for flat in spare]
-                blurred = kernel.blur(table, weight, spare)
-                blurred.numpy()[:, self.labels.heard :] = (
-                    0  # the merged labels; NumPy, as PyTorch would wake its threads
-                )
-                self._blurred.append(blurred if self.affinity is None else blurred @ self.affinity)
+            both, few = len(self.kernels), torch.get_num_threads() < 4
+            if few:  # one thread each
+                blurred = in_strips(lambda number, *_: self._blur(number, strips=1), both, both)
+            else:
+                blurred = [self._blur(number) for number in range(both)]
+            self._blurred = blurred if self.affinity is None else [table @ self.affinity for table in blurred]
         return self._blurred
+
+    def _blur(self, number: int, strips: int | None = None) -> torch.Tensor:
+        table = self._tables[number]
+        spare = [flat[: table.numel()].reshape(table.shape) for flat in self._spare[number]]
+        blurred = self.kernels[number].blur(table, self.weights[number], spare, strips)
+        blurred.numpy()[:, self.labels.heard :] = 0  # the merged labels; NumPy, as PyTorch would wake its threads
+        return blurred
 
     def _entropy(self) -> float:
         return super()._entropy() if self.damping else self._divergence
