@@ -1,8 +1,9 @@
 """Live cuts in the browser, from the end of a stroke to the new overlay: ``python -m benchmarks.live``.
 
 Starts the app, drives a headless Chromium (selenium), scribbles on a 512 x 512 photo with 'live' on, and prints
-seconds from the pointer leaving the pad to the frame in which the viewer has drawn the new mask, the engine's
-share of them, and the bytes of the viewer's value. ``--port`` measures an app that runs already.
+seconds from the pointer leaving the pad to the frame in which the viewer has drawn the new mask, and the engine's
+share of them. Server and browser share the machine's cores, so others at work on it show at once: measure on a
+quiet machine. ``--port`` measures an app that runs already.
 """
 
 from __future__ import annotations
