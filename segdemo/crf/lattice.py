@@ -118,18 +118,28 @@ class Lattice:
         """How many threads may splat, each into a table of its own, with memory linear in N."""
         return max(1, min(torch.get_num_threads(), 2 * len(self.vertices) // self.count, len(self.vertices) // 4096))
 
-    def splat(self, values: torch.Tensor, columns: int | None = None) -> torch.Tensor:
-        """Values (N, K), or their first ``columns``, gathered at the vertices, (M+1, K); the last row is zero."""
-        columns = values.shape[1] if columns is None else columns
+    def splat(self, values: torch.Tensor, tables: np.ndarray | None = None) -> torch.Tensor:
+        """Values (N, K) gathered at the vertices, (M+1, K); the last row is zero.
+
+        ``tables``: on the CPU, (threads, M+1, columns) to work in, for the first ``columns`` of the values only; the
+        first table comes back. By default new ones.
+        """
         if not self.compiled:
             pixels, order, starts = self._bags
             weights = self.weights.view(-1)[order]
-            return F.embedding_bag(pixels, values[:, :columns], starts, mode="sum", per_sample_weights=weights)
-        tables = np.zeros((self.strips, self.count + 1, columns), np.float32)
+            return F.embedding_bag(pixels, values, starts, mode="sum", per_sample_weights=weights)
+        if tables is None:
+            tables = np.empty((self.strips, self.count + 1, values.shape[1]), np.float32)
         arrays = values.contiguous().numpy(), self.vertices.numpy(), self.weights.numpy()
-        run = lambda strip, start, stop: kernels.splat(*arrays, start, stop, tables[strip])  # noqa: E731
-        in_strips(run, len(values), self.strips)
-        return torch.from_numpy(sum(tables[1:], tables[0]))
+
+        def run(strip, start, stop):
+            tables[strip].fill(0)
+            kernels.splat(*arrays, start, stop, tables[strip])
+
+        in_strips(run, len(values), len(tables))
+        for other in tables[1:]:
+            tables[0] += other
+        return torch.from_numpy(tables[0])
 
     def blur(
         self,

@@ -190,7 +190,6 @@ class CompiledMeanField(MeanField):
         super().__init__(*arguments, **options)
         self.p = self.labels.merged.numpy()
         self._lattices = [(kernel.vertices.numpy().view(np.uint32), kernel.weights.numpy()) for kernel in self.kernels]
-        self._tables = [k.splat(self.labels.merged, self._audible(self.labels.peaks)) for k in self.kernels]
         self._blurred: list[torch.Tensor] | None = None
         self._strips = min(kernel.strips for kernel in self.kernels)
         sizes = [(kernel.count + 1) * self.p.shape[1] for kernel in self.kernels]
@@ -198,6 +197,8 @@ class CompiledMeanField(MeanField):
         pieces = np.split(np.empty((self._strips + 2) * sum(sizes), np.float32), [(self._strips + 2) * sizes[0]])
         self._sums = [piece[: self._strips * size] for piece, size in zip(pieces, sizes, strict=True)]
         self._spare = [piece[self._strips * size :].reshape(2, size) for piece, size in zip(pieces, sizes, strict=True)]
+        tables = self._empty_tables(self._audible(self.labels.peaks))
+        self._tables = [k.splat(self.labels.merged, table) for k, table in zip(self.kernels, tables, strict=True)]
         self._divergence = 0.0  # of q from p
 
     def update(self, keep: bool = True, splat: bool = True) -> None:
@@ -215,9 +216,7 @@ class CompiledMeanField(MeanField):
     def _pass(self, blurred: tuple[np.ndarray, ...], width: int, keep: bool):
         """The vertex tables (M+1, width), the columns' largest beliefs, q (N, W) or (0, W), its divergence from p."""
         pixels, columns = self.p.shape
-        rows = [kernel.count + 1 if width else 0 for kernel in self.kernels]
-        shapes = [(self._strips, count, width) for count in rows]
-        sums = [flat[: math.prod(shape)].reshape(shape) for flat, shape in zip(self._sums, shapes, strict=True)]
+        sums = self._empty_tables(width)
         peaks, q = np.zeros((self._strips, columns), np.float32), np.empty((pixels if keep else 0, columns), np.float32)
         damping, previous = np.float32(self.damping), self.q.numpy()
 
@@ -233,6 +232,11 @@ class CompiledMeanField(MeanField):
             for other in parts[1:]:
                 parts[0] += other
         return [parts[0] for parts in sums], peaks.max(0)[: self.labels.heard], q, sum(divergences)
+
+    def _empty_tables(self, width: int) -> list[np.ndarray]:
+        """For each kernel (threads, M+1, width), or (threads, 0, 0), not yet zero; the next call gives the same memory."""
+        shapes = [(self._strips, kernel.count + 1 if width else 0, width) for kernel in self.kernels]
+        return [flat[: math.prod(shape)].reshape(shape) for flat, shape in zip(self._sums, shapes, strict=True)]
 
     def _audible(self, peaks: np.ndarray) -> int:
         """So many columns hold all labels that somebody believes in enough to be heard; a multiple of 8."""
