@@ -62,6 +62,8 @@ def test_the_lecture_is_complete():
         "kmeans",
         "ncut",
         "graphcut",
+        "grabcut",
+        "expansion",
         "fcn-32s",
         "fcn-16s",
         "fcn-8s",

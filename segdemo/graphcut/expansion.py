@@ -95,15 +95,10 @@ def expansion(image: np.ndarray, params: ExpansionParams, run: Run) -> Segmentat
     }
     if params.moves == "expansion":
         facts["at most so many times the least energy"] = bound(penalties)
-    maps = [
-        Picture(
-            f"Probability of {name}", heatmap(np.exp(-cost), 0, 1), "By the strokes, pixel by pixel; yellow = likely."
-        )
-        for name, cost in zip(names, costs)
-    ]
+    pictures = [*probability_pictures(costs, names), cut_picture(labels, weights)] if run.keep_frames else []
     return Segmentation(
         labels=labels, names=names, palette=palette, energy_name="energy (nats)",
-        pictures=[*maps, cut_picture(labels, weights)], facts=facts,
+        pictures=pictures, facts=facts,
     )  # fmt: skip
 
 
@@ -122,6 +117,12 @@ def label_seeds(run: Run, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray
     places = np.zeros(len(BRUSHES) + 1, np.uint8)
     places[drawn] = np.arange(1, len(drawn) + 1)
     return drawn, places[scribbles]
+
+
+def probability_pictures(costs: np.ndarray, names: list[str]) -> list[Picture]:
+    """The data term (K, h, w), in nats, as the probability of each label."""
+    note = "By the strokes, pixel by pixel; yellow = likely."
+    return [Picture(f"Probability of {name}", heatmap(np.exp(-cost), 0, 1), note) for name, cost in zip(names, costs)]
 
 
 def label_penalties(numbers: np.ndarray, pairwise: str, truncation: int) -> np.ndarray:

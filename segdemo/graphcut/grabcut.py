@@ -95,7 +95,7 @@ def grabcut(image: np.ndarray, params: GrabCutParams, run: Run) -> Segmentation:
     vanished = "Nothing of the object is left: draw a stroke on it, or lower the smoothness."
     return Segmentation(
         labels=labels, names=list(BINARY.names), palette=BINARY.palette, energy_name="energy (nats)",
-        pictures=[*cost_pictures(posterior_costs(-best.costs)), cut_picture(labels, weights)],
+        pictures=[*cost_pictures(posterior_costs(-best.costs)), cut_picture(labels, weights)] if run.keep_frames else [],
         facts=facts, notices=[] if (labels == OBJECT).any() else [vanished],
     )  # fmt: skip
 
