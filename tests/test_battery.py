@@ -59,6 +59,7 @@ def check(result: Segmentation, photo):
 def test_the_lecture_is_complete():
     assert {
         "slic",
+        "felzenszwalb",
         "kmeans",
         "ncut",
         "graphcut",

@@ -148,7 +148,7 @@ class Driver:
 def test_clustering_tab(page):
     page.example()
     page.press("Segment")
-    for key in ("slic", "kmeans", "ncut"):
+    for key in ("slic", "felzenszwalb", "kmeans", "ncut"):
         assert sum(page.shares(key).values()) == pytest.approx(1, abs=0.01)
         assert page.viewer(key).find_element(By.CSS_SELECTOR, "[data-testid=replay]").is_displayed()
     assert len(page.shares("kmeans")) == 6
