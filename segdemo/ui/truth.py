@@ -56,7 +56,7 @@ def truth_column() -> tuple[gr.Column, gr.HTML]:
 def truth_panel(panel: PhotoPanel, shared: Shared, column: gr.Column, screen: gr.HTML) -> None:
     """The box to load a ground truth for the current photo, and the table of scores of all results of that photo."""
     truth = gr.State(None, time_to_live=4 * 3600)
-    with gr.Accordion("Measure against people: load a ground truth", open=False, elem_id="truth-box"):
+    with gr.Accordion("Ground truth: measure against people", open=False, elem_id="truth-box"):
         gr.Markdown(HINT)
         file = gr.File(
             label="Ground truth (label PNG or BSDS .mat)", file_count="single", height=110, elem_id="truth-file"
@@ -79,11 +79,22 @@ def truth_panel(panel: PhotoPanel, shared: Shared, column: gr.Column, screen: gr
         return Truth(content_key(photo), humans), gr.update(visible=True), value, f"Loaded: {drawn}."
 
     file.change(load, [file, panel.path], [truth, column, screen, said], **QUIET)
-    panel.path.change(lambda: None, None, file, **QUIET)  # another photo, another truth
+    panel.path.change(keep_own, [truth, panel.path], file, **QUIET)
     for state in (truth, shared.results):
         state.change(
             lambda found, results: score_table(found, list(results.values())), [truth, shared.results], table, **QUIET
         )
+
+
+def keep_own(truth: Truth | None, photo_path: str | None):
+    """The file box emptied when the photo is no longer the truth's: another photo, another truth."""
+    if truth is None:
+        return gr.skip()
+    try:
+        key = content_key(load_image(photo_path)) if photo_path else None
+    except SegdemoError:
+        key = None
+    return gr.skip() if key == truth.key else None
 
 
 def as_segmentation(humans: list[np.ndarray]) -> Segmentation:

@@ -14,7 +14,16 @@ from segdemo.image import content_key, fit
 from segdemo.labels import IGNORE
 from segdemo.segmentation import Segmentation
 from segdemo.ui.cards import Shared
-from segdemo.ui.truth import MEASURES, NOTHING_RUN, Truth, as_segmentation, score_table, truth_column, truth_panel
+from segdemo.ui.truth import (
+    MEASURES,
+    NOTHING_RUN,
+    Truth,
+    as_segmentation,
+    keep_own,
+    score_table,
+    truth_column,
+    truth_panel,
+)
 from segdemo.ui.viewer import viewer_value
 from segdemo.ui.workshop import Result
 
@@ -53,6 +62,14 @@ def test_the_table_holds_the_measures_of_this_photo_alone():
         assert f"<b>{measure(HALVES, truth.humans):.3f}</b>" in table
     assert f"{metrics.segmentation_covering(np.zeros_like(HALVES), truth.humans):.3f}" in table
     assert "people among themselves" not in score_table(Truth(truth.key, [HALVES]), [result("a", HALVES)])
+
+
+def test_a_truth_stays_with_its_photo(tmp_path):
+    Image.fromarray(PHOTO).save(tmp_path / "own.png")
+    Image.fromarray(PHOTO[::-1]).save(tmp_path / "other.png")
+    truth = Truth(content_key(PHOTO), [HALVES])
+    assert keep_own(truth, str(tmp_path / "own.png")) == keep_own(None, None) == gr.skip()
+    assert keep_own(truth, str(tmp_path / "other.png")) is None is keep_own(truth, None)
 
 
 @pytest.fixture(scope="module")

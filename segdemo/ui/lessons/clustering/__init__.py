@@ -23,14 +23,14 @@ PHOTO_CHANGED = "() => { window.dispatchEvent(new Event('segdemo-photo')); }"
 
 def clustering_lessons(workshop: Workshop, panel: PhotoPanel) -> None:
     """Place the lessons, each in a closed box, and wire them; they compute nothing until asked."""
-    with gr.Accordion("Look inside: SLIC, from a grid to superpixels", open=False, elem_id="slic-lesson"):
+    with gr.Accordion("Look inside: SLIC superpixels", open=False, elem_id="slic-lesson"):
         slic_lesson(workshop, panel)
-    with gr.Accordion("Look inside: k-means step by step in colour space", open=False, elem_id="cloud-lesson"):
+    with gr.Accordion("Look inside: k-means in colour space", open=False, elem_id="cloud-lesson"):
         cloud_lesson(workshop, panel)
     with gr.Accordion("How many clusters? The elbow", open=False, elem_id="elbow-lesson"):
         elbow_lesson(workshop, panel)
     with gr.Accordion("Look inside: spectral clustering", open=False, elem_id="spectrum-lesson"):
         spectrum_lesson(workshop, panel)
-    with gr.Accordion("k-means against spectral clustering: points to play with", open=False, elem_id="toy-lesson"):
+    with gr.Accordion("Play: k-means against spectral", open=False, elem_id="toy-lesson"):
         toy_lesson()
     panel.path.change(None, None, None, js=PHOTO_CHANGED, api_visibility="private", show_progress="hidden")
