@@ -217,7 +217,9 @@ class CompiledMeanField(MeanField):
         """The vertex tables (M+1, width), the columns' largest beliefs, q (N, W) or (0, W), its divergence from p."""
         pixels, columns = self.p.shape
         sums = self._empty_tables(width)
-        peaks, q = np.zeros((self._strips, columns), np.float32), np.empty((pixels if keep else 0, columns), np.float32)
+        peaks = np.zeros((self._strips, columns), np.float32)
+        # After the last update nobody needs p any more, and new memory would cost as much time as the update.
+        q = self.p if keep and not width else np.empty((pixels if keep else 0, columns), np.float32)
         damping, previous = np.float32(self.damping), self.q.numpy()
 
         def update(strip, start, stop):
