@@ -33,7 +33,9 @@ def parser() -> argparse.ArgumentParser:
     segment = commands.add_parser("segment", help="segment one photo; method parameters as --name value")
     segment.add_argument("photo", type=Path)
     segment.add_argument("--method", required=True)
-    segment.add_argument("--scribbles", type=Path, help="indexed or grey PNG, 0 = none, 1 = object, 2 = background")
+    segment.add_argument(
+        "--scribbles", type=Path, help="indexed or grey PNG, 0 = none, 1 = object, 2 = background; for expansion 1 to 8"
+    )
     segment.add_argument("-o", "--output", type=Path, help="label PNG, indexed, with palette")
     segment.add_argument("--overlay", type=Path, help="photo with the labels over it, PNG")
     segment.add_argument("--json", type=Path, help="report: parameters, timings, class shares")
@@ -80,7 +82,7 @@ def describe(m: Method) -> str:
     reason = m.unavailable()
     lines = [f"{m.name}  ({m.family}){'  UNAVAILABLE: ' + reason if reason else ''}", f"    {m.summary}"]
     if m.needs_scribbles:
-        lines.append("    --scribbles FILE  seeds on the photo, 1 = object, 2 = background")
+        lines.append("    --scribbles FILE  seeds on the photo, 1 = object, 2 = background; for expansion 1 to 8")
     for name, schema in m.params.model_json_schema()["properties"].items():
         limits = f"{schema['minimum']} to {schema['maximum']}, " if "maximum" in schema else ""
         choices = f"{' or '.join(map(str, schema['enum']))}, " if "enum" in schema else ""

@@ -30,7 +30,9 @@ def endpoints(workshop: Workshop) -> None:
     """Register an endpoint for every method; they have no visible part."""
     with gr.Column(visible=False):
         photo = photo_input(label="photo")
-        scribbles = gr.File(label="scribbles: PNG, 0 = none, 1 = object, 2 = background", type="filepath")
+        scribbles = gr.File(
+            label="scribbles: PNG, 0 = none, 1 = object, 2 = background; for expansion 1 to 8", type="filepath"
+        )
         outputs = gr.JSON(label="report"), gr.File(label="label PNG"), gr.File(label="overlay PNG")
         for m in methods().values():
             if not is_public(m.name):
@@ -76,6 +78,6 @@ def read_scribbles(path: str | None) -> np.ndarray | None:
         return np.asarray(Image.open(path))
     except (UnidentifiedImageError, OSError):
         raise gr.Error(
-            "The scribbles are not an image: send a PNG with 0 = none, 1 = object, 2 = background.",
+            "The scribbles are not an image: send a PNG with 0 = none, 1 = object, 2 = background, or labels 1 to 8.",
             print_exception=False,
         ) from None

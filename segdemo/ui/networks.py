@@ -63,14 +63,14 @@ def networks_tab(workshop: Workshop, panel: PhotoPanel, shared: Shared) -> dict[
         pairwise_lesson(workshop, panel, ready)
     with gr.Accordion("Look inside: the CRF term by term", open=False, elem_id="terms-lesson"):
         terms_lesson(workshop, panel, ready, controls)
+    with gr.Accordion("Look inside: the CRF's mean field, iteration by iteration", open=False, elem_id="film-lesson"):
+        film_lesson(workshop, panel, ready, controls)
     with gr.Accordion(
         "Look inside: hidden Markov model against CRF, line by line", open=False, elem_id="scanline-lesson"
     ):
         scanline_lesson(workshop, panel, ready, shared)
     with gr.Accordion("Look inside: how far each network looks", open=False, elem_id="field-box"):
         receptive_field_lesson(workshop, panel, ready)
-    with gr.Accordion("Look inside: the CRF's mean field, iteration by iteration", open=False, elem_id="film-lesson"):
-        film_lesson(workshop, panel, ready, controls)
 
     def wanted_cards(selected, crf) -> list[Card]:
         admitted = {"without": (False,), "with": (True,), "both": (False, True)}[crf]

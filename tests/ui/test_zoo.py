@@ -26,7 +26,9 @@ def test_recipe_in_words():
     assert describe_recipe(recipe) == (
         "from nothing, learning from deeplab-v3plus's predictions and features; batches of 8 crops of 192 px, peak rate 0.0006"
     )
-    assert describe_recipe(recipe | {"start": "segnet", "teacher": "", "mimic": 0}).startswith("from the trunk of segnet;")
+    assert describe_recipe(recipe | {"start": "segnet", "teacher": "", "mimic": 0}).startswith(
+        "from the trunk of segnet;"
+    )
 
 
 def test_long_curves_are_thinned_and_keep_their_end():
