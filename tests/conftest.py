@@ -1,5 +1,6 @@
 """Fixtures that test files share. Gradio reads its switches when imported, so they are set here first."""
 
+import gc
 import os
 import shutil
 
@@ -36,3 +37,14 @@ def browser(tmp_path_factory):
     driver.set_script_timeout(20)
     yield driver
     driver.quit()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def engines_at_rest():
+    """Lets a run that some browser test left behind end: Python aborts when it ends while a thread computes."""
+    yield
+    from segdemo.engine import Engine
+
+    for engine in [thing for thing in gc.get_objects() if type(thing) is Engine]:
+        if engine._turn.acquire(timeout=60):
+            engine._turn.release()
