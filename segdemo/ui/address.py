@@ -7,7 +7,7 @@ differs from the page's defaults is written into the link. An uploaded photo sta
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import gradio as gr
@@ -33,6 +33,16 @@ COPY = """(...values) => {
   return copied.then(() => say('Link copied.'), () => say('The link is in the address bar: copy it from there.'));
 }"""
 
+CHOOSE = """() => {
+  const place = %s.indexOf(new URLSearchParams(location.search).get('photo'));
+  const choose = (tries) => {
+    const example = document.querySelectorAll('#examples button.thumbnail-item')[place];
+    if (example) example.click(); else if (tries) setTimeout(choose, 100, tries - 1);
+  };
+  if (place >= 0) choose(100);
+}"""
+"""Clicks the example that the address names, as soon as the gallery stands."""
+
 
 class Address:
     """The components that belong to the page's state, by the name they have in the address."""
@@ -40,11 +50,11 @@ class Address:
     def __init__(self) -> None:
         self.components: dict[str, Component] = {}
 
-    def add(self, components: Mapping[str, Component], prefix: str = "") -> None:
-        """Take these components in under their names behind ``prefix``."""
-        self.components |= {prefix + name: component for name, component in components.items()}
+    def add(self, components: Mapping[str, Component]) -> None:
+        """Take these components in under their names."""
+        self.components |= components
 
-    def copy_on(self, button: gr.Button, photo: gr.Image, said: gr.HTML, examples: Mapping[str, str]) -> None:
+    def copy_on(self, button: gr.Button, photo: gr.Image, said: gr.HTML, examples: Iterable[str]) -> None:
         """Let ``button`` write the link into the address bar and the clipboard; ``said`` tells which of the two worked."""
         parts = {
             "names": list(self.components),
@@ -57,8 +67,8 @@ class Address:
             None, [photo, *self.components.values()], said, js=script, show_progress="hidden", api_visibility="private"
         )
 
-    def restore_on(self, page: gr.Blocks, photo: gr.Image, tabs: gr.Tabs, examples: Mapping[str, str]) -> None:
-        """Set what the address names when ``page`` is opened; ``examples`` are the files of the photos by name."""
+    def restore_on(self, page: gr.Blocks, tabs: gr.Tabs, examples: Iterable[str]) -> None:
+        """Set what the address names when ``page`` is opened; ``examples`` are the photos' names, in the gallery's order."""
 
         def restore(request: gr.Request) -> dict:
             query = dict(request.query_params)
@@ -72,14 +82,10 @@ class Address:
                     gr.Warning(f"The address asks for {name} = {query[name]}: {error}. It is left as it is.")
             return updates or {tabs: gr.skip()}
 
-        def restore_photo(request: gr.Request) -> str | None:
-            return examples.get(request.query_params.get("photo", ""))
-
         quiet = dict(show_progress="hidden", api_visibility="private")
         page.load(restore, None, [tabs, *self.components.values()], **quiet)
-        page.load(
-            restore_photo, None, photo, **quiet
-        )  # by itself: among others it would be updated (see ``photo_input``)
+        # In the browser: an answer from the server could come after the visitor has chosen another photo, and empty it.
+        page.load(None, None, None, js=CHOOSE % json.dumps(list(examples)), **quiet)
 
 
 def admitted(component: Component, text: str) -> Any:

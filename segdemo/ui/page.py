@@ -80,7 +80,7 @@ def build_page(engine: Engine) -> gr.Blocks:
                 with gr.Tab(name, id=name):
                     address.add(build(workshop, panel, shared))
         address.copy_on(link, panel.path, said, panel.examples)
-        address.restore_on(page, panel.path, tabs, panel.examples)
+        address.restore_on(page, tabs, panel.examples)
         endpoints(workshop)
         page.unload(workshop.visits.stop)
     report_quietly(page, said)
