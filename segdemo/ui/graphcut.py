@@ -27,6 +27,9 @@ INTRO = (
     "labelings, exactly."
 )
 
+LEFT_OUT_LIVE = ("texture_weight", "relearn")
+"""Parts of the data term that take as long as all the rest of a cut: live cuts do without."""
+
 
 class LiveEngine:
     """The engine for live cuts: without the pictures beside a result, whose encoding takes as long as the cut."""
@@ -54,7 +57,7 @@ def graphcut_tab(workshop: Workshop, panel: PhotoPanel, shared: Shared) -> dict[
                 )
                 live = gr.Checkbox(
                     label="live",
-                    info="cut again after every stroke, without replay and pictures",
+                    info="cut again after every stroke: by the strokes' colours alone (texture weight and relearn 0), without replay and pictures",
                     value=False,
                     elem_id="live",
                     min_width=120,
@@ -81,6 +84,8 @@ def graphcut_tab(workshop: Workshop, panel: PhotoPanel, shared: Shared) -> dict[
         params = {m: {field: next(rest) for field in fields} for m, (_, fields) in controls.items()}[name]
         seeds = read_seeds(strokes, path, labels[name])
         params |= {"working_size": working_size, "seed": seed, "scribbles": seeds, "keep_frames": not is_live}
+        if is_live:
+            params |= {slow: 0.0 for slow in LEFT_OUT_LIVE if slow in params}
         job = (replace(target, method=name), params)
         yield from run_cards(
             live_workshop if is_live else workshop, [job], path, results, shared, status, progress, request
