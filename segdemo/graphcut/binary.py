@@ -105,15 +105,16 @@ def graphcut(image: np.ndarray, params: GraphCutParams, run: Run) -> Segmentatio
         data = data_costs(costs, seeds, weights, params.seed_cost)
     with run.time("maximum flow"):
         labels, flow = solve(data, weights, edges, run)
+    facts = energy_facts(labels, data, weights) | {"maximum flow": flow / SCALE}  # of the minimum cut: they are equal
     removed = np.zeros(labels.shape, bool)
     if params.connected:
         removed = islands(labels, seeds == OBJECT + 1, params.neighbours)
         labels[removed] = BACKGROUND
         if removed.any():
-            caption = "parts without an object stroke removed"
-            run.frame(caption, labels=labels.copy(), energy=sum(evaluate(labels, data, weights)[:2]) / SCALE)
-    facts = energy_facts(labels, data, weights) | {
-        "maximum flow": flow / SCALE,
+            energy = sum(evaluate(labels, data, weights)[:2]) / SCALE
+            run.frame("parts without an object stroke removed", labels=labels.copy(), energy=energy)
+            facts["energy with parts removed"] = energy
+    facts |= {
         "pixels in parts removed": int(removed.sum()),
         "lambda": params.smoothness,
         "sigma (Lab units)": round(sigma, 3),
