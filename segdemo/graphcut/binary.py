@@ -82,7 +82,7 @@ class GraphCutParams(CutParams):
         description="share of the colours that a first cut adds to those of the strokes; 0 = strokes alone",
     )
     connected: bool = Field(
-        True, description="keep only parts of the object that an object stroke touches; not part of the energy"
+        False, description="keep only parts of the object that an object stroke touches; not part of the energy"
     )
 
 
