@@ -197,7 +197,8 @@ def segment_with(
             "parameters": count_parameters(network),
             "input": "{1} x {0}".format(*input_shape(*labels.shape, long_side, network.stride)),
             "mIoU-7 on VOC val": card["scores"]["miou7"],
-        },
+        }
+        | ({"mIoU-7 with the CRF's defaults": card["scores_with_crf"]["miou7"]} if params.crf else {}),
     )
 
 

@@ -52,20 +52,24 @@ class Visits:
 
 @dataclass
 class Result:
-    """One result on the page: the photo at a bounded size, the segmentation without its heavy parts."""
+    """One result on the page: the photo at a bounded size, the segmentation without its heavy parts.
+
+    ``seconds`` is the whole run as the visitor waited for it, replay included.
+    """
 
     key: str
     title: str
     subtitle: str
+    seconds: float
     photo: np.ndarray
     segmentation: Segmentation
 
     @classmethod
-    def of(cls, title: str, subtitle: str, photo: np.ndarray, segmentation: Segmentation) -> Result:
+    def of(cls, title: str, subtitle: str, seconds: float, photo: np.ndarray, segmentation: Segmentation) -> Result:
         top = len(segmentation.names)
         labels = segmentation.labels.astype(np.uint8 if top <= 256 else np.uint16 if top <= 65536 else np.int32)
         slim = replace(segmentation, labels=labels, working_scores=None, frames=[], energy=[], pictures=[])
-        return cls(content_key(photo), title, subtitle, photo, slim)
+        return cls(content_key(photo), title, subtitle, seconds, photo, slim)
 
     def shown(self, size: int = STORED_SIZE) -> tuple[np.ndarray, Segmentation]:
         """Photo and segmentation at a size fit for a screen."""
@@ -107,10 +111,12 @@ class Workshop:
                 f"{title} failed unexpectedly; the details are in the server's log. Other methods still run."
             ), None
         title += " + CRF" if params.get("crf") else ""
-        subtitle = f"{time.perf_counter() - start:.2f} s on {segmentation.device}"
+        seconds = time.perf_counter() - start
+        subtitle = f"{seconds:.2f} s on {segmentation.device}"
         if "parameters" in segmentation.facts:
             subtitle += f", {segmentation.facts['parameters'] / 1e6:.1f} M parameters"
-        return viewer_value(photo, segmentation, title, subtitle), Result.of(title, subtitle, photo, segmentation)
+        result = Result.of(title, subtitle, seconds, photo, segmentation)
+        return viewer_value(photo, segmentation, title, subtitle), result
 
 
 def read_photo(path: str | None) -> np.ndarray:

@@ -152,7 +152,8 @@ class TestWeights:
         checkpoints.save_weights(build_network("fcn-8s"), tmp_path / "fcn.safetensors")
         card = dict.fromkeys(checkpoints.CARD_ENTRIES, "") | {
             "name": "fcn-32s", "file": "fcn.safetensors", "input_size": 64,
-            "scores": dict.fromkeys(checkpoints.SCORE_ENTRIES, 0.5), "scores_with_crf": dict.fromkeys(checkpoints.SCORE_ENTRIES, 0.5),
+            "scores": dict.fromkeys(checkpoints.SCORE_ENTRIES, 0.5),
+            "scores_with_crf": dict.fromkeys(checkpoints.SCORE_ENTRIES, 0.6),
             "cost": dict.fromkeys(checkpoints.COST_ENTRIES, 1),
         }  # fmt: skip
         (tmp_path / "fcn-32s.json").write_text(json.dumps(card))
@@ -161,6 +162,11 @@ class TestWeights:
     def test_a_finer_networks_file_serves_the_coarser(self, folder):
         result = Engine("cpu").run("fcn-32s", PHOTO)
         assert result.facts["mIoU-7 on VOC val"] == 0.5
+        assert "mIoU-7 with the CRF's defaults" not in result.facts
+
+    def test_the_score_with_crf_stands_by_a_result_with_crf(self, folder):
+        facts = Engine("cpu").run("fcn-32s", PHOTO, crf=True).facts
+        assert facts["mIoU-7 on VOC val"] == 0.5 and facts["mIoU-7 with the CRF's defaults"] == 0.6
 
     def test_half_precision_round_trip(self, folder):
         stored = load_file(folder / "fcn.safetensors")
