@@ -31,6 +31,9 @@ STEPS = ((0, 1), (1, 0), (1, 1), (1, -1))
 """Steps (dy, dx) to half of the 8 neighbours; the first two are half of the 4 neighbours."""
 
 
+compiled = njit(cache=True, nogil=True)
+
+
 def pair_slices(step: tuple[int, int]) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
     """Where in an (H, W) array lie the first and the second pixels of all pairs (p, p + step)."""
     dy, dx = step
@@ -45,24 +48,38 @@ def squared_contrasts(colours: np.ndarray, neighbours: int) -> list[np.ndarray]:
     for step in STEPS[: neighbours // 2]:
         first, second = pair_slices(step)
         squared = np.full(colours.shape[:2], np.nan, np.float32)
-        squared[first] = ((colours[first] - colours[second]) ** 2).sum(axis=2)
+        _square_differences(colours[first], colours[second], squared[first])
         contrasts.append(squared)
     return contrasts
 
 
+@compiled
+def _square_differences(first, second, squared):
+    height, width = squared.shape
+    for y in range(height):
+        for x in range(width):
+            total = np.float32(0)
+            for channel in range(first.shape[2]):
+                total += (first[y, x, channel] - second[y, x, channel]) ** 2
+            squared[y, x] = total
+
+
 def estimate_sigma(contrasts: list[np.ndarray]) -> float:
     """The root mean square contrast between neighbours, in colour units; at least 1e-3, for constant photos."""
-    total = sum(float(np.nansum(c, dtype=np.float64)) for c in contrasts)
-    pairs = sum(int(np.isfinite(c).sum()) for c in contrasts)
-    return max(float(np.sqrt(total / max(pairs, 1))), 1e-3)
+    pairs = [contrast[pair_slices(step)[0]] for step, contrast in zip(STEPS, contrasts)]
+    total = sum(float(squared.sum(dtype=np.float64)) for squared in pairs)
+    return max(float(np.sqrt(total / max(sum(squared.size for squared in pairs), 1))), 1e-3)
 
 
 def pairwise_weights(contrasts: list[np.ndarray], smoothness: float, sigma: float) -> list[np.ndarray]:
     """V_pq in integers: per step an (h, w) int64 array, at p; 0 where q is outside."""
     weights = []
     for step, squared in zip(STEPS, contrasts):
-        nats = smoothness * np.exp(-squared / (2 * sigma**2)) / np.hypot(*step)
-        weights.append(np.nan_to_num(np.round(SCALE * nats), nan=0.0).astype(np.int64))
+        first, _ = pair_slices(step)
+        weight = np.zeros(squared.shape, np.int64)
+        similarity = np.exp(squared[first] * np.float32(-1 / (2 * sigma**2)))
+        weight[first] = np.rint(np.float32(SCALE * smoothness / np.hypot(*step)) * similarity)
+        weights.append(weight)
     return weights
 
 
@@ -98,18 +115,17 @@ def seed_price(weights: list[np.ndarray], seed_cost: float = 0.0) -> int:
 def seeded(costs: np.ndarray, scribbles: np.ndarray, price: int) -> np.ndarray:
     """``costs`` in integers, (labels, h, w) int64, and at seeds 0 for their own label and ``price`` for the others."""
     data = np.empty(costs.shape, np.int64)
-    _to_integers(np.ascontiguousarray(costs).reshape(-1), data.reshape(-1))
-    seeds = scribbles > 0
-    data[:, seeds] = price
-    y, x = np.nonzero(seeds)
-    data[scribbles[y, x].astype(np.intp) - 1, y, x] = 0
+    flat = len(costs), scribbles.size
+    _to_integers(np.ascontiguousarray(costs).reshape(flat), scribbles.reshape(-1), price, data.reshape(flat))
     return data
 
 
-@njit(cache=True, nogil=True)
-def _to_integers(nats, integers):
-    for i in range(len(nats)):
-        integers[i] = np.int64(np.rint(SCALE * np.float64(nats[i])))
+@compiled
+def _to_integers(nats, seeds, price, integers):
+    for label in range(len(nats)):
+        for p in range(len(seeds)):
+            paid = 0 if seeds[p] == label + 1 else price
+            integers[label, p] = paid if seeds[p] > 0 else np.int64(np.rint(SCALE * np.float64(nats[label, p])))
 
 
 def cut_pairs(labels: np.ndarray, step: tuple[int, int]) -> np.ndarray:
@@ -127,14 +143,35 @@ def evaluate(
 
     ``penalties`` is (K, K) int64, what a border between two labels costs, times V_pq; without it 1 for all (Potts).
     """
-    chosen = np.take_along_axis(data, labels[None].astype(np.intp), axis=0)
-    smooth = edges = 0
+    if penalties is None:
+        penalties = np.ones((len(data), len(data)), np.int64)
+    labels, smooth, edges = labels.astype(np.uint8, copy=False), 0, 0
     for step, weight in zip(STEPS, weights):
-        cut = cut_pairs(labels, step)
-        costs = weight[cut]
-        if penalties is not None:
-            first, second = pair_slices(step)
-            costs = costs * penalties[labels[first], labels[second]][cut[first]]
-        smooth += int(costs.sum())
-        edges += int(cut.sum())
-    return int(chosen.sum()), smooth, edges
+        first, second = pair_slices(step)
+        cost, count = _borders(labels[first], labels[second], weight[first], penalties)
+        smooth, edges = smooth + cost, edges + count
+    return _chosen(data, labels), smooth, edges
+
+
+@compiled
+def _chosen(data, labels):
+    """The sum of the data term over (h, w) labels."""
+    total = 0
+    height, width = labels.shape
+    for y in range(height):
+        for x in range(width):
+            total += data[labels[y, x], y, x]
+    return total
+
+
+@compiled
+def _borders(first, second, weight, penalties):
+    """What it costs that the labels of the pairs (first, second) differ, and of how many they do; all (h, w)."""
+    total = count = 0
+    height, width = weight.shape
+    for y in range(height):
+        for x in range(width):
+            if first[y, x] != second[y, x]:
+                total += weight[y, x] * penalties[first[y, x], second[y, x]]
+                count += 1
+    return total, count
