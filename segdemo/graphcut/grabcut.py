@@ -32,15 +32,14 @@ from .binary import (
     stepper,
 )
 from .energy import SCALE, STEPS, data_costs, evaluate, pair_slices, pairwise_weights, seed_price, seeded
+from .gaussians import component_moments, likeliest_components
 from .likelihood import (
     GAMUT,
     OUTLIERS,
     Mixture,
     colour_log_likelihoods,
-    component_moments,
     fit_mixture,
     lab_colours,
-    likeliest_components,
     nearness_log_prior,
     posterior_costs,
 )

@@ -19,11 +19,11 @@ from typing import Literal
 
 import cv2
 import numpy as np
-from numba import njit
 from scipy.ndimage import gaussian_filter
 
 from ..strips import in_strips
-from .energy import STEPS, squared_contrasts
+from .energy import STEPS, compiled, squared_contrasts
+from .gaussians import MIDDLE_L, densities, next_centres
 
 NOISE = 2.0  # Lab units: the least spread of a colour, about that of camera noise and JPEG
 PRIOR_SPREAD, PRIOR_PIXELS = 10.0, 3.0  # a component's spread before it has seen a pixel, and what that is worth
@@ -40,8 +40,7 @@ def lab_colours(image: np.ndarray) -> np.ndarray:
     return cv2.cvtColor(image.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
 
 
-MIDDLE_L = 50.0
-MIDDLE = np.array([MIDDLE_L, 0.0, 0.0])  # of Lab; powers of what lies around it stay small
+MIDDLE = np.array([MIDDLE_L, 0.0, 0.0])
 PAIRS = ((0, 0), (0, 1), (0, 2), (1, 1), (1, 2), (2, 2))
 
 
@@ -104,79 +103,12 @@ class Mixture:
         squares = precisions * (np.eye(3) - 2) / 2  # -1/2 on the diagonal, and off it both halves together: -1
         return np.column_stack([constants - 0.5 * (pull * means).sum(1), pull, *(squares[:, i, j] for i, j in PAIRS)])
 
-    def log_density(self, colours: np.ndarray) -> np.ndarray:
-        """ln density at (n, 3) colours, (n,) float32."""
-        logs = np.empty(len(colours), np.float32)
+    def density(self, colours: np.ndarray) -> np.ndarray:
+        """The density at (n, 3) colours, (n,) float32."""
+        sums = np.empty(len(colours), np.float32)
         colours, coefficients = colours.astype(np.float32, copy=False), self.coefficients().astype(np.float32)
-        in_strips(lambda _, a, b: _log_density(colours[a:b], coefficients, logs[a:b]), len(colours))
-        return logs
-
-
-# fastmath: sums may be reordered, so that the compiler can keep several going at once.
-compiled = njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "arcp", "nsz"})
-
-
-@compiled
-def _log_component(coefficients, k, x, y, z):
-    """ln(weight x density) of component k at the Lab colour (x, y, z), each around ``MIDDLE``."""
-    c = coefficients[k]
-    return (c[0] + c[1] * x + c[2] * y + c[3] * z) + (
-        c[4] * x * x + c[5] * x * y + c[6] * x * z + c[7] * y * y + c[8] * y * z + c[9] * z * z
-    )
-
-
-@compiled
-def _log_density(colours, coefficients, logs):
-    """ln of the sum over the components at each of (n, 3) colours, into ``logs``."""
-    components = np.empty(len(coefficients), np.float32)
-    for p in range(len(colours)):
-        x, y, z = colours[p, 0] - np.float32(MIDDLE_L), colours[p, 1], colours[p, 2]
-        top = np.float32(-np.inf)
-        for k in range(len(coefficients)):
-            components[k] = _log_component(coefficients, k, x, y, z)
-            top = max(top, components[k])
-        total = np.float32(0)
-        for k in range(len(coefficients)):
-            total += np.exp(components[k] - top)
-        logs[p] = top + np.log(total)
-
-
-@compiled
-def likeliest_components(colours, coefficients, most, costs, likeliest):
-    """At each of (n, 3) float32 colours the cost -ln(weight x density) of each label's likeliest component, 0 to ``most``.
-
-    ``coefficients`` is (labels, K, 10) float32; ``costs`` (labels, n) float32 and ``likeliest`` (labels, n) uint8 are written.
-    """
-    for label in range(len(coefficients)):
-        for p in range(len(colours)):
-            x, y, z = colours[p, 0] - np.float32(MIDDLE_L), colours[p, 1], colours[p, 2]
-            top, best = np.float32(-np.inf), 0
-            for k in range(coefficients.shape[1]):
-                log = _log_component(coefficients[label], k, x, y, z)
-                if log > top:
-                    top, best = log, k
-            costs[label, p], likeliest[label, p] = min(max(-top, 0), most), best
-
-
-@compiled
-def component_moments(colours, labels, likeliest, moments):
-    """Add the ``monomials`` of (n, 3) float32 colours to ``moments``, (labels, K, 10) float64.
-
-    Each goes to its label, (n,) uint8, and there to the component ``likeliest[label]`` of it, (labels, n) uint8.
-    """
-    for p in range(len(colours)):
-        x, y, z = np.float64(colours[p, 0]) - MIDDLE_L, np.float64(colours[p, 1]), np.float64(colours[p, 2])
-        sums = moments[labels[p], likeliest[labels[p], p]]
-        sums[0] += 1
-        sums[1] += x
-        sums[2] += y
-        sums[3] += z
-        sums[4] += x * x
-        sums[5] += x * y
-        sums[6] += x * z
-        sums[7] += y * y
-        sums[8] += y * z
-        sums[9] += z * z
+        in_strips(lambda _, a, b: densities(colours[a:b], coefficients, sums[a:b]), len(colours))
+        return sums
 
 
 def nearest_centres(colours: np.ndarray, components: int, rng: np.random.Generator) -> np.ndarray:
@@ -186,11 +118,9 @@ def nearest_centres(colours: np.ndarray, components: int, rng: np.random.Generat
     while len(centres) < min(components, len(colours)) and nearest.sum() > 0:  # else: fewer colours than components
         centres = np.vstack([centres, colours[rng.choice(len(colours), p=nearest / nearest.sum())]])
         nearest = np.minimum(nearest, ((colours - centres[-1]) ** 2).sum(axis=1))
+    labels = np.empty(len(colours), np.intp)
     for _ in range(ITERATIONS):
-        labels = ((centres**2).sum(axis=1) - 2 * colours @ centres.T).argmin(axis=1)
-        counts = np.bincount(labels, minlength=len(centres))
-        sums = np.stack([np.bincount(labels, channel, len(centres)) for channel in colours.T], axis=1)
-        centres = np.where(counts[:, None] > 0, sums / np.maximum(counts, 1)[:, None], centres)
+        centres = next_centres(colours, centres, labels)
     return labels
 
 
@@ -199,10 +129,11 @@ def fit_mixture(colours: np.ndarray, components: int, rng: np.random.Generator) 
     colours = sample(colours, rng).astype(np.float64)
     nearest, powers = nearest_centres(colours, components, rng), monomials(colours)
     mixture = Mixture(colours, np.eye(nearest.max() + 1)[nearest])
+    rows = np.ascontiguousarray(powers.T, np.float32)  # components and colours in rows: sums run along the memory
     for _ in range(ITERATIONS):
-        logs = powers @ mixture.coefficients().T
-        shares = np.exp(logs - logs.max(axis=1, keepdims=True))
-        mixture = Mixture.from_moments((shares / shares.sum(axis=1, keepdims=True)).T @ powers)
+        logs = mixture.coefficients().astype(np.float32) @ rows
+        shares = np.exp(logs - logs.max(axis=0))
+        mixture = Mixture.from_moments((shares / shares.sum(axis=0)) @ powers)
     return mixture
 
 
@@ -214,15 +145,15 @@ class Histogram:
         self.shape = tuple(int(np.ceil(extent / BIN)) + 1 for extent in (100, 256, 256))
         counts = np.bincount(self._bins(colours), minlength=np.prod(self.shape)).reshape(self.shape)
         smooth = gaussian_filter(counts.astype(np.float64), sigma=1.0, mode="nearest")
-        self.density = (smooth / smooth.sum() / BIN**3).ravel()
+        self.cells = (smooth / smooth.sum() / BIN**3).ravel()
 
     def _bins(self, colours: np.ndarray) -> np.ndarray:
         cells = np.clip((colours - self.low) / BIN, 0, np.array(self.shape) - 1).astype(np.intp)
         return np.ravel_multi_index(tuple(cells.T), self.shape)
 
-    def log_density(self, colours: np.ndarray) -> np.ndarray:
-        """ln density at (n, 3) colours, (n,) float64; -inf becomes -700."""
-        return np.log(np.maximum(self.density[self._bins(colours)], 1e-304))
+    def density(self, colours: np.ndarray) -> np.ndarray:
+        """The density at (n, 3) colours, (n,) float64."""
+        return self.cells[self._bins(colours)]
 
 
 def sample(colours: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -251,9 +182,9 @@ def colour_log_likelihoods(
     logs = np.empty((labels, height, width), np.float32)
     for label in range(labels):
         own = colours[scribbles == label + 1]
-        density = fit_mixture(own, components, rng) if model == "mixture" else Histogram(own)
-        known = np.log(1 - OUTLIERS) + density.log_density(flat)
-        logs[label] = np.logaddexp(known, np.log(OUTLIERS / GAMUT)).reshape(height, width)
+        learned = fit_mixture(own, components, rng) if model == "mixture" else Histogram(own)
+        density = (1 - OUTLIERS) * learned.density(flat) + np.float32(OUTLIERS / GAMUT)
+        logs[label] = np.log(density).reshape(height, width)
     return logs
 
 
