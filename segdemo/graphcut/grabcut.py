@@ -31,7 +31,7 @@ from .binary import (
     photo_contrasts,
     stepper,
 )
-from .energy import SCALE, STEPS, data_costs, evaluate, pair_slices, pairwise_weights, seed_price, seeded
+from .energy import SCALE, STEPS, compiled, data_costs, evaluate, pairwise_weights, seed_price, seeded
 from .gaussians import component_moments, likeliest_components
 from .likelihood import (
     GAMUT,
@@ -42,6 +42,7 @@ from .likelihood import (
     lab_colours,
     nearness_log_prior,
     posterior_costs,
+    sample,
 )
 from .maxflow import GridMaxflow
 from .scribbles import check_scribbles
@@ -131,7 +132,8 @@ def iterate(colours, seeds, labels, mixtures, nearness, weights, params: GrabCut
         on_pass = stepper(run, number / (params.iterations + 1), f"round {number}")
         run.step(number / (params.iterations + 1), f"round {number}")
         with run.time("learning"):
-            costs = learner.learn(labels) + nearness
+            costs = learner.learn(labels)
+            costs += nearness
             data = seeded(costs, seeds, price)
         with run.time("maximum flow"):
             energy, cut = (cuts.of_blocks if number <= blocks else cuts.of_pixels)(data, on_pass)
@@ -156,56 +158,86 @@ def iterate(colours, seeds, labels, mixtures, nearness, weights, params: GrabCut
 
 
 class Cuts:
-    """The cuts of all rounds on one photo: of blocks of pixels, and of pixels, where each goes on from the one before."""
+    """The cuts of all rounds on one photo: of blocks of pixels, and of pixels, where each goes on from the one before.
+
+    Both are made in the window of ``free_window``, outside of which nothing is to be decided.
+    """
 
     def __init__(self, seeds: np.ndarray, weights: list[np.ndarray]):
         """(h, w) seeds and the pairwise weights, which stay."""
-        self.window, self.weights, self.graph = free_window(seeds), weights, None
-        height, width = seeds.shape
+        self.window, self.graphs = free_window(seeds), {}
+        self.weights = [np.ascontiguousarray(weight[self.window]) for weight in weights]
         self.size = max(1, max(seeds.shape) // BLOCKS)  # of a block, in pixels
-        self.rows, self.columns = np.arange(height) // self.size, np.arange(width) // self.size
-        self.blocks = self.rows[-1] + 1, self.columns[-1] + 1
-        self.place = self.rows[:, None] * self.blocks[1] + self.columns
-        self.edges = self._block_edges() if self.size > 1 else weights
 
     def of_pixels(self, data: np.ndarray, on_pass: Callable[[int], None]) -> tuple[int, np.ndarray]:
         """The least energy of the data term (2, h, w) in integers, and its labels, (h, w) uint8."""
-        source, sink = data[BACKGROUND][self.window], data[OBJECT][self.window]
-        if self.graph is None:
-            self.graph = GridMaxflow(source, sink, *(weight[self.window] for weight in self.weights))
-        else:
-            self.graph.update(source, sink)
-        labels = np.full(data.shape[1:], BACKGROUND, np.uint8)
-        energy, labels[self.window] = self.graph.solve(on_pass)
-        return energy, labels
+        inner = data[(slice(None), *self.window)]
+        energy, inside = self._solve("pixels", inner, lambda: self.weights, on_pass)
+        return energy, self._framed(inside, data.shape[1:])
 
     def of_blocks(self, data: np.ndarray, on_pass: Callable[[int], None]) -> tuple[int, np.ndarray]:
         """The labels of the least energy among those that are alike within every block, and that energy."""
-        _, labels = minimum_cut(np.stack([self._sums(plane) for plane in data]), self.edges, on_pass)
-        labels = labels[self.rows[:, None], self.columns]
-        return sum(evaluate(labels, data, self.weights)[:2]), labels
+        inner = np.ascontiguousarray(data[(slice(None), *self.window)])
+        sums = block_sums(inner, self.size)
+        _, inside = self._solve("blocks", sums, lambda: block_edges(np.stack(self.weights), self.size), on_pass)
+        height, width = inner.shape[1:]
+        labels = inside.repeat(self.size, 0).repeat(self.size, 1)[:height, :width].astype(np.uint8)
+        return sum(evaluate(labels, inner, self.weights)[:2]), self._framed(labels, data.shape[1:])
 
-    def _block_edges(self) -> list[np.ndarray]:
-        """Between neighbouring blocks all edges that lead from one to the other, in the order of ``STEPS``."""
-        edges = [np.zeros(self.blocks, np.int64) for _ in self.weights]
-        for step, weight in zip(STEPS, self.weights):
-            first, second = pair_slices(step)
-            lead = self.place[second] - self.place[first]
-            for edge, (dy, dx) in zip(edges, STEPS):
-                edge += self._sums(weight[first] * (lead == dy * self.blocks[1] + dx), self.place[first])
-            edges[0] += self._sums(
-                weight[first] * (lead == -1), self.place[second]
-            )  # down left, but in one row of blocks
-        return edges
+    def _solve(self, kind: str, data: np.ndarray, edges: Callable, on_pass: Callable) -> tuple[int, np.ndarray]:
+        """Flow and (h, w) bool labels of the graph of that kind, which is made at first and updated from then on."""
+        if kind in self.graphs:
+            self.graphs[kind].update(data[BACKGROUND], data[OBJECT])
+        else:
+            self.graphs[kind] = GridMaxflow(data[BACKGROUND], data[OBJECT], *edges())
+        return self.graphs[kind].solve(on_pass)
 
-    def _sums(self, values: np.ndarray, place: np.ndarray | None = None) -> np.ndarray:
-        """The sums of integers, one per pixel, over each block."""
-        place = self.place if place is None else place
-        return (
-            np.bincount(place.ravel(), values.ravel(), self.blocks[0] * self.blocks[1])
-            .reshape(self.blocks)
-            .astype(np.int64)
-        )
+    def _framed(self, inner: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+        """Labels of the window as (h, w) uint8 labels of the photo, background around."""
+        labels = np.full(size, BACKGROUND, np.uint8)
+        labels[self.window] = inner
+        return labels
+
+
+def block_sums(data: np.ndarray, size: int) -> np.ndarray:
+    """(labels, h, w) int64 summed over blocks of ``size`` by ``size`` pixels, smaller ones at the end."""
+    labels, height, width = data.shape
+    sums = np.zeros((labels, -(-height // size), -(-width // size)), np.int64)
+    _add_to_blocks(data, np.arange(height) // size, np.arange(width) // size, sums)
+    return sums
+
+
+@compiled
+def _add_to_blocks(data, rows, columns, sums):
+    labels, height, width = data.shape
+    for label in range(labels):
+        for y in range(height):
+            for x in range(width):
+                sums[label, rows[y], columns[x]] += data[label, y, x]
+
+
+def block_edges(weights: np.ndarray, size: int) -> np.ndarray:
+    """Between neighbouring blocks the sums of all edges that lead from one to the other; both in the order of ``STEPS``."""
+    steps, height, width = weights.shape
+    edges = np.zeros((steps, -(-height // size), -(-width // size)), np.int64)
+    _add_to_edges(weights, np.array(STEPS[:steps]), np.arange(height) // size, np.arange(width) // size, edges)
+    return edges
+
+
+@compiled
+def _add_to_edges(weights, steps, rows, columns, edges):
+    _, height, width = weights.shape
+    for k in range(len(steps)):
+        dy, dx = steps[k]
+        for y in range(height - dy):
+            down = rows[y + dy] - rows[y]
+            for x in range(max(-dx, 0), width - max(dx, 0)):
+                right = columns[x + dx] - columns[x]
+                if down == 0 and right < 0:  # a step down left that stays in its row of blocks
+                    edges[0, rows[y], columns[x] - 1] += weights[k, y, x]
+                elif down > 0 or right > 0:
+                    step = 0 if down == 0 else 1 if right == 0 else 2 if right > 0 else 3
+                    edges[step, rows[y], columns[x]] += weights[k, y, x]
 
 
 def free_window(seeds: np.ndarray) -> tuple[slice, slice]:
@@ -266,10 +298,10 @@ def grabcut_seeds(run: Run, size: tuple[int, int]) -> np.ndarray:
     return np.array([0, OBJECT + 1, BACKGROUND + 1], np.uint8)[scribbles]
 
 
-def nearness_costs(seeds: np.ndarray, weight: float) -> np.ndarray:
+def nearness_costs(seeds: np.ndarray, weight: float) -> np.ndarray | float:
     """-ln of the prior for the nearer stroke, (2, h, w); nothing where only the background is drawn."""
     if not (seeds == OBJECT + 1).any():
-        return np.zeros((2, *seeds.shape), np.float32)
+        return 0.0
     return posterior_costs(nearness_log_prior(seeds, 2, weight))
 
 
@@ -284,4 +316,6 @@ def first_labels(colours, seeds, nearness, weights, params: GrabCutParams, run: 
 
 def fit_labels(colours: np.ndarray, labels: np.ndarray, components: int, run: Run) -> list[Mixture]:
     """A mixture for each of background and object."""
-    return [fit_mixture(colours[labels == label], components, run.rng) for label in (BACKGROUND, OBJECT)]
+    flat = colours.reshape(-1, 3)
+    own = [sample(np.flatnonzero(labels == label), run.rng) for label in (BACKGROUND, OBJECT)]
+    return [fit_mixture(flat[places], components, run.rng) for places in own]

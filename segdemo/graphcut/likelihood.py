@@ -157,7 +157,7 @@ class Histogram:
 
 
 def sample(colours: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """At most ``MOST_SAMPLES`` of the (n, 3) colours, drawn without repetition."""
+    """At most ``MOST_SAMPLES`` of the n colours (or of their places), drawn without repetition."""
     if len(colours) <= MOST_SAMPLES:
         return colours
     return colours[rng.choice(len(colours), MOST_SAMPLES, replace=False)]
@@ -181,7 +181,11 @@ def colour_log_likelihoods(
     flat = colours.reshape(-1, channels)
     logs = np.empty((labels, height, width), np.float32)
     for label in range(labels):
-        own = colours[scribbles == label + 1]
+        own = flat[
+            sample(np.flatnonzero(scribbles == label + 1), rng)
+            if model == "mixture"
+            else scribbles.ravel() == label + 1
+        ]
         learned = fit_mixture(own, components, rng) if model == "mixture" else Histogram(own)
         density = (1 - OUTLIERS) * learned.density(flat) + np.float32(OUTLIERS / GAMUT)
         logs[label] = np.log(density).reshape(height, width)

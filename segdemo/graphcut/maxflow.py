@@ -42,7 +42,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from .search_trees import NONE, SINK, SOURCE, Residual, change_excesses, connect, grow, mend, plant
+from .search_trees import NONE, SINK, SOURCE, Residual, change_excesses, connect, extent, grow, mend, plant, wanted
 
 LARGEST = 2**62  # bound on capacities and on their sum, half of what an int64 holds
 FELLED = 0.02  # if more of the pixels are roots cut off by an update, new trees cost less than mending the old ones
@@ -114,7 +114,7 @@ class GridMaxflow:
         if len(self.shape) != 2 or 0 in self.shape:
             raise ValueError(f"source: a non-empty (H, W) array is needed, this one has the shape {self.shape}")
         edges = {"right": right, "down": down, "down_right": down_right, "down_left": down_left}
-        planes = [_check(name, plane, self.shape) for name, plane in edges.items() if plane is not None]
+        planes = [_check(name, plane, self.shape)[0] for name, plane in edges.items() if plane is not None]
         self._strongest = max(int(plane.max()) for plane in planes)
         self._net, self._graph = np.zeros(self.shape, np.int64), _residual(planes)
         self._change(source, sink)
@@ -131,11 +131,12 @@ class GridMaxflow:
 
     def _change(self, source: np.ndarray, sink: np.ndarray) -> int:
         """Set the excesses; returns how many roots this has cut off."""
-        source, sink = (_check(name, plane, self.shape) for name, plane in (("source", source), ("sink", sink)))
+        source, most_source, _ = _check("source", source, self.shape)
+        sink, most_sink, sink_sum = _check("sink", sink, self.shape)
         # A pixel's excess differs from its capacities by what its edges carry.
-        if max(source.max(), sink.max()) + 8 * self._strongest >= 2**31 and self._graph.excess.dtype == np.int32:
+        if max(most_source, most_sink) + 8 * self._strongest >= 2**31 and self._graph.excess.dtype == np.int32:
             self._graph = _widened(self._graph)
-        before, self._net, self._sink_sum = self._net, source - sink, int(sink.sum())
+        before, self._net, self._sink_sum = self._net, source - sink, sink_sum
         return change_excesses(self._graph, self._net - before)
 
     def solve(self, on_pass: Callable[[int], None] | None = None) -> tuple[int, np.ndarray]:
@@ -144,7 +145,7 @@ class GridMaxflow:
         What ``on_pass`` raises ends the computation; another call resumes it.
         """
         graph = self._graph
-        flow = self._sink_sum + int(graph.excess.sum(where=graph.excess < 0, dtype=np.int64))
+        flow = self._sink_sum - wanted(graph)
         while graph.count[SOURCE] > 0:
             if on_pass is not None:
                 on_pass(flow)
@@ -154,23 +155,31 @@ class GridMaxflow:
         return flow, inside > 0
 
 
-def _check(name: str, plane: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    """The capacities as a contiguous int64 array, those of unused edges zeroed; ``ValueError`` if they are unusable."""
+def _check(name: str, plane: np.ndarray, shape: tuple[int, int]) -> tuple[np.ndarray, int, int]:
+    """The capacities as a contiguous int64 array, those of unused edges zeroed, the largest of them and their sum.
+
+    Raises ``ValueError`` if they are unusable.
+    """
     plane = np.asarray(plane)
     if plane.shape != shape:
         raise ValueError(f"{name}: shape {plane.shape}, but source has {shape}")
     if plane.dtype.kind not in "iu":
         raise ValueError(f"{name}: capacities are integers, these are {plane.dtype}")
+    too_large = ValueError(f"{name}: these capacities sum to 2^62 or more, which overflows; scale them down")
+    if plane.dtype == np.uint64 and plane.max() >= LARGEST:
+        raise too_large
     if name in UNUSED:
-        plane = plane.copy()
+        plane = np.array(plane, np.int64, order="C")
         plane[UNUSED[name]] = 0
         if name.startswith("down_"):
             plane[-1] = 0
-    if plane.min() < 0:
-        raise ValueError(f"{name}: capacities are never negative, the least of these is {plane.min()}")
-    if int(plane.max()) >= LARGEST or plane.sum(dtype=np.float64) >= LARGEST:
-        raise ValueError(f"{name}: these capacities sum to 2^62 or more, which overflows; scale them down")
-    return np.ascontiguousarray(plane, np.int64)
+    plane = np.ascontiguousarray(plane, np.int64)
+    least, most, total, about = extent(plane.reshape(-1))
+    if least < 0:
+        raise ValueError(f"{name}: capacities are never negative, the least of these is {least}")
+    if most >= LARGEST or about >= LARGEST:
+        raise too_large
+    return plane, most, total
 
 
 def _residual(edges: list[np.ndarray]) -> Residual:

@@ -140,6 +140,27 @@ def mend(graph):
 
 
 @compiled
+def extent(capacities):
+    """The least and the largest of (n,) int64 capacities, and their sum: as an integer, which may overflow, and about."""
+    least = most = capacities[0]
+    total, about = np.int64(0), 0.0
+    for i in range(len(capacities)):
+        least, most = min(least, capacities[i]), max(most, capacities[i])
+        total += capacities[i]
+        about += capacities[i]
+    return least, most, total, about
+
+
+@compiled
+def wanted(graph):
+    """What the sink can still take, of all pixels together."""
+    total = np.int64(0)
+    for p in range(len(graph.excess)):
+        total -= min(np.int64(graph.excess[p]), np.int64(0))
+    return total
+
+
+@compiled
 def connect(graph, direction, edge):
     """Set the capacities of one direction and of its opposite."""
     height, width = edge.shape
