@@ -187,7 +187,7 @@ class GraphLesson {
       svg("polygon", { class: "gp-area", points: `${left},${floor} ${points.join(" ")} ${width - right},${floor}` }),
       svg("polyline", { class: "gp-line", points: points.join(" ") }),
       ...bands.flatMap(({ length, from, to }, i) => {
-        const x = this.curveX(from), span = this.curveX(to) - x, text = span > 84 ? `paths of ${length} edges` : span > 14 ? String(length) : "";
+        const x = this.curveX(from), span = this.curveX(to) - x, text = span > 104 ? `paths of ${length} edges` : span > 14 ? String(length) : "";
         return [svg("rect", { class: `gp-band${i % 2 ? " gp-odd" : ""}`, x, y: floor + 3, width: span, height: band + 6, rx: 2 }),
           svg("text", { x: x + span / 2, y: floor + band + 4, "text-anchor": "middle" }, text)];
       }),
