@@ -146,7 +146,8 @@ def log_scores(image: np.ndarray, seeds: np.ndarray, params: CutParams, run: Run
     if share > 0 and params.colour_weight + params.texture_weight > 0:
         first = first_cut(image, prior + logs, seeds, run)
         learned = stroke_log_likelihoods(image, np.where(seeds > 0, seeds, first + 1), params, run, labels)
-        logs = np.logaddexp(np.float32(np.log(1 - share)) + logs, np.float32(np.log(share)) + learned)
+        top = np.maximum(logs, learned)
+        logs = top + np.log((1 - share) * np.exp(logs - top) + share * np.exp(learned - top))
     return prior + logs
 
 
@@ -177,9 +178,8 @@ def first_cut(image: np.ndarray, scores: np.ndarray, seeds: np.ndarray, run: Run
     weights = run.cached(
         ("graphcut weights", 8, smoothness, sigma), lambda: pairwise_weights(contrasts, smoothness, sigma)
     )
-    _, labels = minimum_cut(
-        data_costs(posterior_costs(scores), seeds, weights), weights, stepper(run, 0.1, "first cut")
-    )
+    data = data_costs(posterior_costs(scores), seeds, weights)
+    _, labels = next_cut(data, weights, ("first", sigma), run, stepper(run, 0.1, "first cut"))
     labels[islands(labels, seeds == OBJECT + 1, 8)] = BACKGROUND
     return labels
 
@@ -199,24 +199,39 @@ def solve(data: np.ndarray, weights: list[np.ndarray], edges: tuple, run: Run) -
 
     All frames are measured by the energy at the chosen lambda, of which the last one is the minimum.
     """
-    parts = REPLAY if run.keep_frames else REPLAY[-1:]
-    for i, part in enumerate(parts):
-        text = "maximum flow" if part == 1 else f"maximum flow at {part:.1%} of lambda"
-        on_pass = stepper(run, 0.2 + 0.8 * i / len(parts), text)
-        if part == 1:
-            flow, labels = next_cut(data, weights, edges, run, on_pass)
+    graph = replay(data, weights, run) if run.keep_frames else None
+    flow, labels = next_cut(data, weights, edges, run, stepper(run, 0.8, "maximum flow"), graph)
+    if run.keep_frames:
+        energy = sum(evaluate(labels, data, weights)[:2]) / SCALE
+        run.frame(f"minimum cut at 100% of lambda: energy {energy:.1f}", labels=labels.copy(), energy=energy)
+    return labels, flow
+
+
+def replay(data: np.ndarray, weights: list[np.ndarray], run: Run) -> GridMaxflow:
+    """Frames of the minimum cuts at the parts of lambda in ``REPLAY``; the graph, its flow that of ``weights``' whole.
+
+    Each cut goes on from the flow before: what fits through weak edges fits through stronger ones.
+    """
+    graph, before = None, [np.zeros_like(weight) for weight in weights]
+    for i, part in enumerate(REPLAY):
+        now = [np.rint(part * weight).astype(np.int64) for weight in weights]
+        more = [weight - weaker for weight, weaker in zip(now, before)]
+        if graph is None:
+            graph = GridMaxflow(data[BACKGROUND], data[OBJECT], *more)
         else:
-            flow, labels = minimum_cut(data, [np.round(part * w).astype(np.int64) for w in weights], on_pass)
-        if not run.keep_frames:
-            break
+            graph.strengthen(*more)
+        if part == 1:
+            return graph
+        text = f"maximum flow at {part:.1%} of lambda"
+        labels = graph.solve(stepper(run, 0.2 + 0.8 * i / len(REPLAY), text))[1].astype(np.uint8)
         energy = sum(evaluate(labels, data, weights)[:2]) / SCALE
         caption = (
-            "each pixel for itself (lambda = 0)"
-            if part == 0
-            else f"minimum cut at {part:.0%} of lambda: energy {energy:.1f}"
+            f"minimum cut at {part:.0%} of lambda: energy {energy:.1f}"
+            if part
+            else "each pixel for itself (lambda = 0)"
         )
-        run.frame(caption, labels=labels.copy(), energy=energy)
-    return labels, flow
+        run.frame(caption, labels=labels, energy=energy)
+        before = now
 
 
 def minimum_cut(data: np.ndarray, weights: list[np.ndarray], on_pass: Callable[[int], None]) -> tuple[int, np.ndarray]:
@@ -226,16 +241,19 @@ def minimum_cut(data: np.ndarray, weights: list[np.ndarray], on_pass: Callable[[
 
 
 def next_cut(
-    data: np.ndarray, weights: list[np.ndarray], edges: tuple, run: Run, on_pass: Callable[[int], None]
+    data: np.ndarray,
+    weights: list[np.ndarray],
+    edges: tuple,
+    run: Run,
+    on_pass: Callable[[int], None],
+    begun: GridMaxflow | None = None,
 ) -> tuple[int, np.ndarray]:
-    """``minimum_cut``, going on from the last one on this photo with the weights that ``edges`` names.
+    """``minimum_cut``, going on from the last one on this photo with the weights that ``edges`` names, or from ``begun``.
 
     The cut is the same as without: of several minimum cuts the solver gives the one with the smallest object.
     """
-    if data[OBJECT].size > MOST_KEPT:
-        return minimum_cut(data, weights, on_pass)
-    build = lambda: GridMaxflow(data[BACKGROUND], data[OBJECT], *weights)  # noqa: E731
-    graph = run.cached(("graphcut graph", *edges), build)
+    build = lambda: begun or GridMaxflow(data[BACKGROUND], data[OBJECT], *weights)  # noqa: E731
+    graph = build() if data[OBJECT].size > MOST_KEPT else run.cached(("graphcut graph", *edges), build)
     graph.update(data[BACKGROUND], data[OBJECT])
     flow, inside = graph.solve(on_pass)
     return flow, inside.astype(np.uint8)

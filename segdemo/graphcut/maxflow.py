@@ -92,7 +92,7 @@ class GridMaxflow:
         flow, inside = graph.solve()  # the same as grid_maxflow(other_source, other_sink, right, down), sooner
 
     The capacities are those of ``grid_maxflow``, and so are flow and source side, whatever was solved before: of
-    several minimum cuts it is always the one with the smallest source side. The edges between pixels stay.
+    several minimum cuts it is always the one with the smallest source side. The edges between pixels never weaken.
     Not for several threads at once. Keeps 80 bytes per pixel with 8 neighbours.
 
     Raises:
@@ -113,9 +113,7 @@ class GridMaxflow:
         self.shape = np.shape(source)
         if len(self.shape) != 2 or 0 in self.shape:
             raise ValueError(f"source: a non-empty (H, W) array is needed, this one has the shape {self.shape}")
-        edges = {"right": right, "down": down, "down_right": down_right, "down_left": down_left}
-        planes = [_check(name, plane, self.shape)[0] for name, plane in edges.items() if plane is not None]
-        self._strongest = max(int(plane.max()) for plane in planes)
+        planes, self._strongest = self._check_edges(right, down, down_right, down_left)
         self._net, self._graph = np.zeros(self.shape, np.int64), _residual(planes)
         self._change(source, sink)
         plant(self._graph)
@@ -129,13 +127,45 @@ class GridMaxflow:
         else:
             mend(self._graph)
 
+    def strengthen(
+        self,
+        right: np.ndarray,
+        down: np.ndarray,
+        down_right: np.ndarray | None = None,
+        down_left: np.ndarray | None = None,
+    ) -> None:
+        """Add (H, W) integers to the capacities between pixels; for as many neighbours as the graph has.
+
+        Where capacities only grow, all flow stays possible: so one solution leads to the next over a rising smoothness.
+        """
+        planes, strongest = self._check_edges(right, down, down_right, down_left)
+        if 2 * len(planes) != len(self._graph.offsets):
+            raise ValueError(
+                f"the graph has {len(self._graph.offsets)} neighbours, these edges lead to {2 * len(planes)}"
+            )
+        self._strongest += strongest
+        self._make_room()
+        for direction, plane in enumerate(planes):
+            connect(self._graph, 2 * direction, plane)
+        plant(self._graph)  # new edges would lead past the trees' levels
+
+    def _check_edges(self, *edges: np.ndarray | None) -> tuple[list[np.ndarray], int]:
+        """The planes that are given, in the order of ``UNUSED``, checked, and the largest capacity among them."""
+        checked = [_check(name, plane, self.shape) for name, plane in zip(UNUSED, edges) if plane is not None]
+        return [plane for plane, *_ in checked], max(most for _, most, _ in checked)
+
+    def _make_room(self) -> None:
+        """64 bits if need be: an edge may carry twice its capacity, an excess differs from its by what edges carry."""
+        needed = max(self._most + 8 * self._strongest, 2 * self._strongest)
+        if needed >= 2**31 and self._graph.excess.dtype == np.int32:
+            self._graph = _widened(self._graph)
+
     def _change(self, source: np.ndarray, sink: np.ndarray) -> int:
         """Set the excesses; returns how many roots this has cut off."""
         source, most_source, _ = _check("source", source, self.shape)
         sink, most_sink, sink_sum = _check("sink", sink, self.shape)
-        # A pixel's excess differs from its capacities by what its edges carry.
-        if max(most_source, most_sink) + 8 * self._strongest >= 2**31 and self._graph.excess.dtype == np.int32:
-            self._graph = _widened(self._graph)
+        self._most = max(most_source, most_sink)
+        self._make_room()
         before, self._net, self._sink_sum = self._net, source - sink, sink_sum
         return change_excesses(self._graph, self._net - before)
 

@@ -162,14 +162,14 @@ def wanted(graph):
 
 @compiled
 def connect(graph, direction, edge):
-    """Set the capacities of one direction and of its opposite."""
+    """Add ``edge``, (H, W), to the capacities of one direction and of its opposite."""
     height, width = edge.shape
     for y in range(height):
         for x in range(width):
             p = (y + 1) * (width + 1) + x
             if edge[y, x] > 0:
-                graph.capacity[p, direction] = edge[y, x]
-                graph.capacity[p + graph.offsets[direction], direction ^ 1] = edge[y, x]
+                graph.capacity[p, direction] += edge[y, x]
+                graph.capacity[p + graph.offsets[direction], direction ^ 1] += edge[y, x]
 
 
 @compiled
