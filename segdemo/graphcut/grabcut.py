@@ -42,7 +42,6 @@ from .likelihood import (
     lab_colours,
     nearness_log_prior,
     posterior_costs,
-    sample,
 )
 from .maxflow import GridMaxflow
 from .scribbles import check_scribbles
@@ -316,6 +315,6 @@ def first_labels(colours, seeds, nearness, weights, params: GrabCutParams, run: 
 
 def fit_labels(colours: np.ndarray, labels: np.ndarray, components: int, run: Run) -> list[Mixture]:
     """A mixture for each of background and object."""
-    flat = colours.reshape(-1, 3)
-    own = [sample(np.flatnonzero(labels == label), run.rng) for label in (BACKGROUND, OBJECT)]
-    return [fit_mixture(flat[places], components, run.rng) for places in own]
+    flat, chance = colours.reshape(-1, 3), run.rng.random(labels.size)
+    own = [np.flatnonzero(labels == label) for label in (BACKGROUND, OBJECT)]
+    return [fit_mixture(flat, places, components, chance) for places in own]

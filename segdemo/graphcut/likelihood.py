@@ -33,6 +33,7 @@ MOST_SAMPLES = 4000  # pixels per label that a model is learned from
 WINDOW = 5.0  # pixels: the width of the window in which texture is measured
 BIN = 6.0  # Lab units: the width of a histogram's bins
 ITERATIONS = 10
+CLOCKS = 2**10  # makes further random numbers of one: the fractions of its large multiples
 
 
 def lab_colours(image: np.ndarray) -> np.ndarray:
@@ -111,23 +112,40 @@ class Mixture:
         return sums
 
 
-def nearest_centres(colours: np.ndarray, components: int, rng: np.random.Generator) -> np.ndarray:
+def seed_centres(colours: np.ndarray, components: int, chance: np.ndarray) -> np.ndarray:
+    """k-means++ (Arthur & Vassilvitskii 2007): (K, 3) of the (n, 3) colours, fewer if fewer are different.
+
+    Each colour draws by its own number of ``chance``, (n,) in [0, 1): of n exponential clocks whose rates are the
+    colours' weights, each is the first to ring with the right probability. So a few colours more or less, as the
+    next stroke brings them, seldom change what is drawn among the others.
+    """
+    centres, weight = np.empty((0, 3)), np.ones(len(colours))
+    while len(centres) < components and weight.any():
+        number = chance * CLOCKS * (CLOCKS + len(centres)) % 1  # another one for each draw
+        with np.errstate(divide="ignore"):
+            first = (-np.log1p(-number) / weight).argmin()
+        squared = ((colours - colours[first]) ** 2).sum(axis=1)
+        weight = np.minimum(weight, squared) if len(centres) else squared  # squared distance to the nearest centre
+        centres = np.vstack([centres, colours[first]])
+    return centres
+
+
+def nearest_centres(colours: np.ndarray, components: int, chance: np.ndarray) -> np.ndarray:
     """k-means on (n, 3) colours, seeded by k-means++: (n,) the index of each colour's centre."""
-    centres = colours[rng.integers(len(colours), size=1)]
-    nearest = ((colours - centres[0]) ** 2).sum(axis=1)  # squared distance to the nearest centre so far
-    while len(centres) < min(components, len(colours)) and nearest.sum() > 0:  # else: fewer colours than components
-        centres = np.vstack([centres, colours[rng.choice(len(colours), p=nearest / nearest.sum())]])
-        nearest = np.minimum(nearest, ((colours - centres[-1]) ** 2).sum(axis=1))
-    labels = np.empty(len(colours), np.intp)
+    centres, labels = seed_centres(colours, components, chance), np.empty(len(colours), np.intp)
     for _ in range(ITERATIONS):
         centres = next_centres(colours, centres, labels)
     return labels
 
 
-def fit_mixture(colours: np.ndarray, components: int, rng: np.random.Generator) -> Mixture:
-    """Expectation maximization from a k-means start; (n, 3) colours, n >= 1."""
-    colours = sample(colours, rng).astype(np.float64)
-    nearest, powers = nearest_centres(colours, components, rng), monomials(colours)
+def fit_mixture(colours: np.ndarray, places: np.ndarray, components: int, chance: np.ndarray) -> Mixture:
+    """Expectation maximization from a k-means start.
+
+    ``colours`` is (n, 3), ``chance`` (n,) a random number in [0, 1) for each; learned is from those at ``places``, at least one.
+    """
+    places = sample(places, chance)
+    colours, chance = colours[places].astype(np.float64), chance[places]
+    nearest, powers = nearest_centres(colours, components, chance), monomials(colours)
     mixture = Mixture(colours, np.eye(nearest.max() + 1)[nearest])
     rows = np.ascontiguousarray(powers.T, np.float32)  # components and colours in rows: sums run along the memory
     for _ in range(ITERATIONS):
@@ -156,11 +174,14 @@ class Histogram:
         return self.cells[self._bins(colours)]
 
 
-def sample(colours: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """At most ``MOST_SAMPLES`` of the n colours (or of their places), drawn without repetition."""
-    if len(colours) <= MOST_SAMPLES:
-        return colours
-    return colours[rng.choice(len(colours), MOST_SAMPLES, replace=False)]
+def sample(places: np.ndarray, chance: np.ndarray) -> np.ndarray:
+    """At most ``MOST_SAMPLES`` of the n places: those whose random numbers, ``chance[places]``, are the least.
+
+    So most of the sample stays when a few places come or go.
+    """
+    if len(places) <= MOST_SAMPLES:
+        return places
+    return np.sort(places[np.argpartition(chance[places], MOST_SAMPLES)[:MOST_SAMPLES]])
 
 
 def colour_log_likelihoods(
@@ -180,13 +201,10 @@ def colour_log_likelihoods(
     height, width, channels = colours.shape
     flat = colours.reshape(-1, channels)
     logs = np.empty((labels, height, width), np.float32)
+    chance = rng.random(len(flat))
     for label in range(labels):
-        own = flat[
-            sample(np.flatnonzero(scribbles == label + 1), rng)
-            if model == "mixture"
-            else scribbles.ravel() == label + 1
-        ]
-        learned = fit_mixture(own, components, rng) if model == "mixture" else Histogram(own)
+        own = np.flatnonzero(scribbles == label + 1)
+        learned = fit_mixture(flat, own, components, chance) if model == "mixture" else Histogram(flat[own])
         density = (1 - OUTLIERS) * learned.density(flat) + np.float32(OUTLIERS / GAMUT)
         logs[label] = np.log(density).reshape(height, width)
     return logs

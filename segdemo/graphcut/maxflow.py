@@ -45,9 +45,15 @@ import numpy as np
 from .search_trees import NONE, SINK, SOURCE, Residual, change_excesses, connect, extent, grow, mend, plant, wanted
 
 LARGEST = 2**62  # bound on capacities and on their sum, half of what an int64 holds
-FELLED = 0.02  # if more of the pixels are roots cut off by an update, new trees cost less than mending the old ones
-# The last of a row, a column, or both have no neighbour in that direction.
-UNUSED = {"right": (slice(None), -1), "down": (-1,), "down_right": (slice(None), -1), "down_left": (slice(None), 0)}
+TOO_MUCH = (
+    0.11  # if an update moves more than this share of the capacities, new trees cost less than mending the old ones
+)
+USED = {  # where the pixels are that have a neighbour in that direction
+    "right": (slice(None), slice(None, -1)),
+    "down": (slice(None, -1), slice(None)),
+    "down_right": (slice(None, -1), slice(None, -1)),
+    "down_left": (slice(None, -1), slice(1, None)),
+}
 
 
 def grid_maxflow(
@@ -114,15 +120,15 @@ class GridMaxflow:
         if len(self.shape) != 2 or 0 in self.shape:
             raise ValueError(f"source: a non-empty (H, W) array is needed, this one has the shape {self.shape}")
         planes, self._strongest = self._check_edges(right, down, down_right, down_left)
-        self._net, self._graph = np.zeros(self.shape, np.int64), _residual(planes)
+        self._net, self._graph = np.zeros(self.shape, np.int64), _residual(planes, self._strongest, self.shape)
         self._change(source, sink)
         plant(self._graph)
 
     def update(self, source: np.ndarray, sink: np.ndarray) -> None:
         """Change the capacities of the terminals, (H, W) integers each; ``solve`` gives what then is the minimum cut."""
-        lost = self._change(source, sink)
+        moved, before = self._change(source, sink)
         # Levels must not outgrow the lists of orphans.
-        if lost > FELLED * self._net.size or self._graph.depth.max() > len(self._graph.level):
+        if moved > TOO_MUCH * before or self._graph.depth.max() > len(self._graph.level):
             plant(self._graph)
         else:
             mend(self._graph)
@@ -145,13 +151,12 @@ class GridMaxflow:
             )
         self._strongest += strongest
         self._make_room()
-        for direction, plane in enumerate(planes):
-            connect(self._graph, 2 * direction, plane)
+        _connect(self._graph, planes)
         plant(self._graph)  # new edges would lead past the trees' levels
 
     def _check_edges(self, *edges: np.ndarray | None) -> tuple[list[np.ndarray], int]:
-        """The planes that are given, in the order of ``UNUSED``, checked, and the largest capacity among them."""
-        checked = [_check(name, plane, self.shape) for name, plane in zip(UNUSED, edges) if plane is not None]
+        """The used parts of the planes that are given, in the order of ``USED``, and the largest capacity among them."""
+        checked = [_check(name, plane, self.shape) for name, plane in zip(USED, edges) if plane is not None]
         return [plane for plane, *_ in checked], max(most for _, most, _ in checked)
 
     def _make_room(self) -> None:
@@ -160,14 +165,14 @@ class GridMaxflow:
         if needed >= 2**31 and self._graph.excess.dtype == np.int32:
             self._graph = _widened(self._graph)
 
-    def _change(self, source: np.ndarray, sink: np.ndarray) -> int:
-        """Set the excesses; returns how many roots this has cut off."""
+    def _change(self, source: np.ndarray, sink: np.ndarray) -> tuple[float, float]:
+        """Set the excesses; returns by how much they have changed, and the sum of what they came to."""
         source, most_source, _ = _check("source", source, self.shape)
         sink, most_sink, sink_sum = _check("sink", sink, self.shape)
         self._most = max(most_source, most_sink)
         self._make_room()
-        before, self._net, self._sink_sum = self._net, source - sink, sink_sum
-        return change_excesses(self._graph, self._net - before)
+        self._sink_sum = sink_sum
+        return change_excesses(self._graph, source, sink, self._net)
 
     def solve(self, on_pass: Callable[[int], None] | None = None) -> tuple[int, np.ndarray]:
         """The value of the flow and the (H, W) bool source side, as ``grid_maxflow`` gives them.
@@ -186,7 +191,7 @@ class GridMaxflow:
 
 
 def _check(name: str, plane: np.ndarray, shape: tuple[int, int]) -> tuple[np.ndarray, int, int]:
-    """The capacities as a contiguous int64 array, those of unused edges zeroed, the largest of them and their sum.
+    """The used part of the capacities as an int64 array, the largest of them and their sum.
 
     Raises ``ValueError`` if they are unusable.
     """
@@ -195,31 +200,31 @@ def _check(name: str, plane: np.ndarray, shape: tuple[int, int]) -> tuple[np.nda
         raise ValueError(f"{name}: shape {plane.shape}, but source has {shape}")
     if plane.dtype.kind not in "iu":
         raise ValueError(f"{name}: capacities are integers, these are {plane.dtype}")
-    too_large = ValueError(f"{name}: these capacities sum to 2^62 or more, which overflows; scale them down")
-    if plane.dtype == np.uint64 and plane.max() >= LARGEST:
-        raise too_large
-    if name in UNUSED:
-        plane = np.array(plane, np.int64, order="C")
-        plane[UNUSED[name]] = 0
-        if name.startswith("down_"):
-            plane[-1] = 0
-    plane = np.ascontiguousarray(plane, np.int64)
-    least, most, total, about = extent(plane.reshape(-1))
+    plane = plane[USED[name]] if name in USED else plane
+    too_large = plane.dtype == np.uint64 and plane.max(initial=0) >= LARGEST
+    plane = plane.astype(np.int64, copy=False)
+    least, most, total, about = extent(plane)
+    if too_large or most >= LARGEST or about >= LARGEST:
+        raise ValueError(f"{name}: these capacities sum to 2^62 or more, which overflows; scale them down")
     if least < 0:
         raise ValueError(f"{name}: capacities are never negative, the least of these is {least}")
-    if most >= LARGEST or about >= LARGEST:
-        raise too_large
     return plane, most, total
 
 
-def _residual(edges: list[np.ndarray]) -> Residual:
+def _connect(graph: Residual, planes: list[np.ndarray]) -> None:
+    """Add the used parts of the planes to the capacities."""
+    for direction, (plane, (rows, columns)) in enumerate(zip(planes, USED.values())):
+        connect(graph, 2 * direction, plane, rows.start or 0, columns.start or 0)
+
+
+def _residual(edges: list[np.ndarray], strongest: int, shape: tuple[int, int]) -> Residual:
     """The residual graph of a grid without terminals, both trees empty."""
-    height, width = edges[0].shape
+    height, width = shape
     stride = width + 1
     steps = (1, stride, stride + 1, stride - 1)[: len(edges)]
     offsets = np.array([sign * step for step in steps for sign in (1, -1)], np.int64)
     # An edge may come to carry twice its capacity (the reverse flow undone), so int32 needs a spare bit.
-    dtype = np.int32 if 2 * max(int(e.max()) for e in edges) < 2**31 else np.int64
+    dtype = np.int32 if 2 * strongest < 2**31 else np.int64
     n = (height + 2) * stride + 1
     graph = Residual(
         offsets=offsets,
@@ -232,12 +237,11 @@ def _residual(edges: list[np.ndarray]) -> Residual:
         beyond=np.empty(n, np.int32),
         count=np.zeros(3, np.int64),
         depth=np.ones(2, np.int64),
-        orphans=np.full((2, 2 * n + 2), -1, np.int32),
+        orphans=np.zeros((2, 2 * n + 2), np.int32),  # most of it is never touched, and costs no memory
         next_orphan=np.empty(n, np.int32),
         span=np.array([[2 * n, 0], [2 * n, 0]], np.int64),
     )
-    for direction, edge in enumerate(edges):
-        connect(graph, 2 * direction, edge)
+    _connect(graph, edges)
     return graph
 
 

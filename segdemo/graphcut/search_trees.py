@@ -37,8 +37,8 @@ class Residual(NamedTuple):
         beyond: (n,) int32, the cells one level deeper, found by the pass under way.
         count: (3,) int64, how many cells are in front[SINK], front[SOURCE] and beyond.
         depth: (2,) int64, per tree the level of the cells in ``front``.
-        orphans: (2, 2 n + 2) int32, per tree and level the first orphan, -1 = none.
-        next_orphan: (n,) int32, the orphan after this one on the same level, -1 = none.
+        orphans: (2, 2 n + 2) int32, per tree and level the first orphan, 0 = none: cell 0 is a margin's.
+        next_orphan: (n,) int32, the orphan after this one on the same level, 0 = none.
         span: (2, 2) int64, per tree the lowest and the highest level that has orphans.
     """
 
@@ -62,7 +62,7 @@ def plant(graph):
     """Fell both trees and begin anew: every cell with an excess is a root on level 1. The flow stays."""
     graph.count[:] = 0
     graph.depth[:] = 1
-    graph.orphans[:, : max(graph.span[0, 1], graph.span[1, 1]) + 1] = -1
+    graph.orphans[:, : max(graph.span[0, 1], graph.span[1, 1]) + 1] = 0
     graph.span[:, 0] = graph.orphans.shape[1]
     graph.span[:, 1] = 0
     for p in range(len(graph.level)):
@@ -87,30 +87,33 @@ def _root(graph, p):
 
 
 @compiled
-def change_excesses(graph, change):
-    """Add ``change``, (H, W), to the excesses; the flow stays. Returns how many roots this cuts off.
+def change_excesses(graph, source, sink, net):
+    """Change ``net``, (H, W), to source - sink, and the excesses with it; the flow stays.
 
-    ``mend`` or ``plant`` has to follow.
+    Returns by how much in all, and what ``net`` came to before. ``mend`` or ``plant`` has to follow.
 
     Whatever a pixel has sent on stays sent: if its new capacities do not cover it, the difference is an
     excess of the other sign (Kohli & Torr: adding one number to both of a pixel's terminal capacities changes
     no cut). Roots that lose their excess are orphans.
     """
-    lost = 0
-    height, width = change.shape
+    moved = before = 0.0
+    height, width = net.shape
     for y in range(height):
         for x in range(width):
-            if change[y, x] == 0:
+            change = source[y, x] - sink[y, x] - net[y, x]
+            before += abs(net[y, x])
+            if change == 0:
                 continue
+            moved += abs(change)
+            net[y, x] += change
             p = (y + 1) * (width + 1) + x
-            graph.excess[p] += change[y, x]
+            graph.excess[p] += change
             tree = SOURCE if graph.level[p] > 0 else SINK
             if graph.level[p] != 0 and _belongs(graph, tree, p):
                 graph.parent[p] = ROOT
             elif graph.parent[p] == ROOT:
                 _orphan(graph, tree, p)
-                lost += 1
-    return lost
+    return moved, before
 
 
 @compiled
@@ -141,13 +144,16 @@ def mend(graph):
 
 @compiled
 def extent(capacities):
-    """The least and the largest of (n,) int64 capacities, and their sum: as an integer, which may overflow, and about."""
-    least = most = capacities[0]
-    total, about = np.int64(0), 0.0
-    for i in range(len(capacities)):
-        least, most = min(least, capacities[i]), max(most, capacities[i])
-        total += capacities[i]
-        about += capacities[i]
+    """The least and the largest of (h, w) int64 capacities, and their sum: as an integer, which may overflow, and about."""
+    least = most = total = np.int64(0)
+    about = 0.0
+    height, width = capacities.shape
+    for y in range(height):
+        for x in range(width):
+            capacity = capacities[y, x]
+            least, most = min(least, capacity), max(most, capacity)
+            total += capacity
+            about += capacity
     return least, most, total, about
 
 
@@ -161,15 +167,16 @@ def wanted(graph):
 
 
 @compiled
-def connect(graph, direction, edge):
-    """Add ``edge``, (H, W), to the capacities of one direction and of its opposite."""
+def connect(graph, direction, edge, top, left):
+    """Add ``edge`` to the capacities of one direction and of its opposite; it begins at pixel (top, left)."""
     height, width = edge.shape
+    opposite = graph.offsets[direction]
+    stride = graph.offsets[2]
     for y in range(height):
         for x in range(width):
-            p = (y + 1) * (width + 1) + x
-            if edge[y, x] > 0:
-                graph.capacity[p, direction] += edge[y, x]
-                graph.capacity[p + graph.offsets[direction], direction ^ 1] += edge[y, x]
+            p = (y + top + 1) * stride + x + left
+            graph.capacity[p, direction] += edge[y, x]
+            graph.capacity[p + opposite, direction ^ 1] += edge[y, x]
 
 
 @compiled
@@ -296,7 +303,7 @@ def _adopt(graph, tree, deepest):
     level = graph.span[tree, 0]
     while level <= graph.span[tree, 1]:  # adoption makes orphans on deeper levels only
         p = np.int64(graph.orphans[tree, level])
-        if p < 0:
+        if p == 0:
             level += 1
             continue
         graph.orphans[tree, level] = graph.next_orphan[p]

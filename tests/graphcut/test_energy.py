@@ -17,6 +17,7 @@ from segdemo.graphcut.likelihood import (
     geodesic_distances,
     nearness_log_prior,
     posterior_costs,
+    seed_centres,
     step_lengths,
     textures,
 )
@@ -109,15 +110,35 @@ def test_mixture_finds_two_clusters():
     rng = RNG(6)
     centres = np.array([[30.0, 0, 0], [70.0, 40, -20]])
     colours = np.concatenate([rng.normal(centre, 3, (n, 3)) for centre, n in zip(centres, (900, 300))])
-    mixture = fit_mixture(colours, 2, rng)
+    mixture = fit_mixture(colours, np.arange(1200), 2, rng.random(1200))
     order = np.argsort(mixture.means[:, 0])
     np.testing.assert_allclose(mixture.means[order], centres, atol=0.6)
     np.testing.assert_allclose(mixture.weights[order], [0.75, 0.25], atol=0.02)
 
 
+def test_centres_are_drawn_as_kmeans_plus_plus_draws_them():
+    colours = np.array([[0.0, 0, 0], [1, 0, 0], [3, 0, 0]])
+    pairs = np.zeros((3, 3))
+    for chance in RNG(10).random((20_000, 3)):
+        first, second = seed_centres(colours, 2, chance)[:, 0].astype(int)
+        pairs[[0, 1, 1, 2][first], [0, 1, 1, 2][second]] += 1
+    squared = ((colours[:, None] - colours) ** 2).sum(axis=2)
+    np.testing.assert_allclose(pairs / pairs.sum(), squared / squared.sum(axis=1, keepdims=True) / 3, atol=0.012)
+
+
+def test_a_few_pixels_more_move_a_mixture_little():
+    rng = RNG(11)
+    colours = np.concatenate(
+        [rng.normal(centre, 8, (3000, 3)) for centre in ([20, 0, 0], [50, 40, -20], [80, -30, 30])]
+    )
+    chance, every = rng.random(9000), np.arange(9000)
+    before, after = (fit_mixture(colours, places, 3, chance).density(colours) for places in (every, every[:-60]))
+    assert np.abs(np.log(after / before)).mean() < 0.03
+
+
 @pytest.mark.parametrize("count", [1, 2, 3, 7])
 def test_mixture_of_a_handful_of_equal_pixels(count):
-    mixture = fit_mixture(np.full((count, 3), 12.0, np.float32), 5, RNG(0))
+    mixture = fit_mixture(np.full((count, 3), 12.0, np.float32), np.arange(count), 5, RNG(0).random(count))
     assert len(mixture.weights) == 1 and np.isfinite(mixture.covariances).all()
     assert np.linalg.eigvalsh(mixture.covariances[0]).min() >= NOISE**2
     near, far = mixture.density(np.array([[12.0, 12, 12], [60.0, 12, 12]]))

@@ -354,6 +354,27 @@ def test_a_thousand_updates():
     assert flow == grid_maxflow(source, sink, right, down)[0] == cut_value(inside, source, sink, right, down)
 
 
+def test_stronger_edges_give_what_a_new_graph_gives():
+    for seed in range(200):
+        rng, (source, sink, *edges) = np.random.default_rng(seed), random_grid(seed)
+        graph = GridMaxflow(source, sink, *edges)
+        for step in range(5):
+            flow, inside = graph.solve()
+            expected_flow, expected = grid_maxflow(source, sink, *edges)
+            assert flow == expected_flow
+            np.testing.assert_array_equal(inside, expected)
+            more = [
+                rng.integers(0, 7, edge.shape) * 2 ** (30 * (step == 3)) for edge in edges
+            ]  # beyond 32 bits at last
+            graph.strengthen(*more)
+            edges = [edge + plane for edge, plane in zip(edges, more)]
+            if step == 2:
+                source, sink = changed(rng, source, sink)
+                graph.update(source, sink)
+    with pytest.raises(ValueError, match="neighbours"):
+        graph.strengthen(*(edges[:2] if len(edges) == 4 else edges * 2))
+
+
 def test_updates_may_outgrow_32_bits():
     source, sink, *edges = random_grid(4)
     graph = GridMaxflow(source, sink, *edges)
