@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 import numba
 import numpy as np
-from scipy.sparse import coo_matrix, csr_matrix
 
 
 class Runs(NamedTuple):
@@ -91,25 +90,57 @@ def number_components(labels: np.ndarray, first: np.ndarray, second: np.ndarray)
 
 
 @numba.njit(cache=True, nogil=True)
+def small_borders(
+    small: np.ndarray, regions: np.ndarray, first: np.ndarray, second: np.ndarray, length: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The common borders of the ``small`` (n,) regions with all others, from the pairs of touching runs.
+
+    In compressed rows: region i has the neighbours ``neighbours[starts[i]:starts[i + 1]]``, and with each a border of
+    as many pixel edges as ``lengths`` says. A neighbour may stand there several times. ``regions`` (R,) are the runs'.
+    """
+    starts = np.zeros(len(small) + 1, np.int32)
+    for pair in range(len(first)):
+        i, j = regions[first[pair]], regions[second[pair]]
+        starts[i + 1] += small[i] and i != j
+        starts[j + 1] += small[j] and i != j
+    for i in range(len(small)):
+        starts[i + 1] += starts[i]
+    neighbours, lengths, place = np.empty(starts[-1], np.int32), np.empty(starts[-1], np.int32), starts[:-1].copy()
+    for pair in range(len(first)):
+        i, j = regions[first[pair]], regions[second[pair]]
+        for mine, other in ((i, j), (j, i)):
+            if small[mine] and i != j:
+                neighbours[place[mine]], lengths[place[mine]] = other, length[pair]
+                place[mine] += 1
+    return starts, neighbours, lengths
+
+
+@numba.njit(cache=True, nogil=True)
 def merge_small(
     sizes: np.ndarray, starts: np.ndarray, neighbours: np.ndarray, lengths: np.ndarray, smallest: float
 ) -> np.ndarray:
     """Join each region below ``smallest`` pixels to the neighbour with the longest common border.
 
-    The graph is in compressed rows: the small region i has ``neighbours[starts[i]:starts[i + 1]]``.
-    Returns the joined region of each region, (n,) int32; ``sizes`` is changed.
+    The graph is that of ``small_borders``. Returns the joined region of each region, (n,) int32; ``sizes`` is changed.
     """
-    root = np.arange(len(sizes)).astype(np.int32)
+    root, border = np.arange(len(sizes)).astype(np.int32), np.zeros(len(sizes), np.int64)
     joined = True
     while joined:  # a joined region that is still too small looks for a neighbour again
         joined = False
         for i in range(len(sizes)):
             mine = find_root(root, i)
-            longest, target = 0, mine
-            for edge in range(starts[i], starts[i + 1] if sizes[mine] < smallest else starts[i]):
-                other = find_root(root, neighbours[edge])
-                if other != mine and lengths[edge] > longest:
-                    longest, target = lengths[edge], other
+            if starts[i] == starts[i + 1] or sizes[mine] >= smallest:
+                continue
+            longest, nearest = 0, i
+            for edge in range(starts[i], starts[i + 1]):
+                other = neighbours[edge]
+                border[other] += lengths[edge]
+                longer = border[other] > longest or (border[other] == longest and other < nearest)
+                if longer and find_root(root, other) != mine:
+                    longest, nearest = border[other], other
+            for edge in range(starts[i], starts[i + 1]):
+                border[neighbours[edge]] = 0
+            target = find_root(root, nearest)
             if target != mine:
                 root[mine] = target
                 sizes[target] += sizes[mine]
@@ -126,14 +157,6 @@ def paint_runs(starts: np.ndarray, values: np.ndarray, flat: np.ndarray) -> None
         flat[starts[run] : starts[run + 1]] = values[run]
 
 
-def borders_of(wanted: np.ndarray, first: np.ndarray, second: np.ndarray, length: np.ndarray) -> csr_matrix:
-    """The common borders of the ``wanted`` (n,) regions with all others, (n, n) sparse, from pairs and their lengths."""
-    from_, to = np.concatenate([first, second]), np.concatenate([second, first])
-    kept = np.flatnonzero(wanted[from_] & (from_ != to))
-    pairs = from_[kept], to[kept]
-    return coo_matrix((np.tile(length, 2)[kept], pairs), shape=(len(wanted),) * 2).tocsr()  # adds up equal pairs
-
-
 def enforce_connectivity(labels: np.ndarray, smallest: float) -> np.ndarray:
     """Make every label one 4-connected region of at least ``smallest`` pixels, (h, w) int32, numbered 0..n-1.
 
@@ -143,8 +166,7 @@ def enforce_connectivity(labels: np.ndarray, smallest: float) -> np.ndarray:
     first, second, length = touching_runs(*runs, labels.shape[1])
     region, count = number_components(labels.ravel()[runs.starts[:-1]], first, second)
     sizes = np.bincount(region, weights=np.diff(runs.starts), minlength=count)
-    borders = borders_of(sizes < smallest, region[first], region[second], length)
-    root = merge_small(sizes, borders.indptr, borders.indices, borders.data, smallest)
+    root = merge_small(sizes, *small_borders(sizes < smallest, region, first, second, length), smallest)
     number = np.cumsum(root == np.arange(count)) - 1
     joined = np.empty(labels.shape, np.int32)
     paint_runs(runs.starts, number[root][region].astype(np.int32), joined.ravel())

@@ -23,7 +23,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 from pydantic import Field
 from scipy.sparse import coo_matrix
@@ -33,7 +32,7 @@ from ..segmentation import Picture, Segmentation
 from ..strips import in_strips
 from .connectivity import enforce_connectivity
 from .features import draw_boundaries, lab_colours, mean_colours, paint
-from .slic_rows import search_rows, windows_by_row
+from .slic_tiles import Tiles, cut_tiles, empty_tiles, join_tiles, search_tiles
 
 SMALLEST = 1 / 4  # components below this part of S² are merged into a neighbour
 STRIPS = 8  # as many partial sums on every machine, so that the results are alike
@@ -52,7 +51,7 @@ class SlicStep(NamedTuple):
     ``movement`` is the mean way, in pixels, that the centres then went to their clusters' means.
     """
 
-    labels: np.ndarray
+    labels: np.ndarray | None
     objective: float
     movement: float
 
@@ -91,40 +90,43 @@ def lowest_gradient(lab: np.ndarray, row: np.ndarray, column: np.ndarray) -> tup
 
 
 def slic_iterations(
-    lab: np.ndarray, count: int, compactness: float, iterations: int, adaptive: bool = False, copies: bool = True
+    lab: np.ndarray, count: int, compactness: float, iterations: int, adaptive: bool = False, last_only: bool = False
 ) -> Iterator[SlicStep]:
     """The clustering part of SLIC on (h, w, 3) float32 Lab: yields every iteration.
 
-    The labels are those of the seeds; a cluster may still fall into several pieces. Without ``copies`` all steps
-    share one array of labels, which the next iteration changes.
+    The labels are those of the seeds; a cluster may still fall into several pieces. With ``last_only`` all steps but
+    the last come without labels.
     """
-    centres, labels, spacing = seed_grid(lab, count)
-    planes = np.stack(cv2.split(lab))
+    centres, seeded, spacing = seed_grid(lab, count)
+    tiles = empty_tiles(*seeded.shape)
+    tile_rows = len(tiles.labels) // tiles.columns
+    in_strips(lambda _, first, last: cut_tiles(lab, seeded, tiles, first, last), tile_rows, STRIPS)
     weight = np.float32((1 if adaptive else compactness**2) / spacing**2)
     widest = np.full(len(centres), compactness**2 if adaptive else 1, np.float32)  # m_c²
     for number in range(iterations):
-        windows = windows_by_row(centres[:, 3], spacing, len(labels))
-        total, sums, farthest = assign_nearby(planes, centres, 1 / widest, weight, spacing, windows, labels, adaptive)
+        total, sums, farthest = assign_nearby(tiles, centres, 1 / widest, weight, spacing, adaptive)
         if adaptive:
             widest = farthest if number == 0 else np.maximum(widest, farthest)
         filled = sums[:, 5] > 0
         means = np.where(filled[:, None], sums[:, :5] / np.maximum(sums[:, 5:], 1), centres)
         movement = float(np.hypot(*(means - centres)[:, 3:].T).mean())
-        centres = means
-        yield SlicStep(labels.copy() if copies else labels, total / labels.size, movement)
+        centres, labels = means, None
+        if number == iterations - 1 or not last_only:
+            labels = np.empty_like(seeded)
+            in_strips(lambda _, first, last, out=labels: join_tiles(tiles, out, first, last), tile_rows, STRIPS)
+        yield SlicStep(labels, total / seeded.size, movement)
 
 
 def assign_nearby(
-    planes: np.ndarray, centres: np.ndarray, scales: np.ndarray, weight: float, spacing: float,
-    windows: tuple[np.ndarray, np.ndarray], labels: np.ndarray, adaptive: bool,
-) -> tuple[float, np.ndarray, np.ndarray]:  # fmt: skip
-    """``search_rows`` over the whole photo, both cores: the sum of D², the sums (K, 6) and, if ``adaptive``, m_c² (K,)."""
+    tiles: Tiles, centres: np.ndarray, scales: np.ndarray, weight: float, spacing: float, adaptive: bool
+) -> tuple[float, np.ndarray, np.ndarray]:
+    """``search_tiles`` over the whole photo, both cores: the sum of D², the sums (K, 6) and, if ``adaptive``, m_c² (K,)."""
     sums = np.zeros((STRIPS, len(centres), 6))
     farthest = np.ones((STRIPS, len(centres) if adaptive else 0), np.float32)
-    exact = centres.astype(np.float32), scales.astype(np.float32), weight, np.float32(spacing), windows, labels
+    exact = centres.astype(np.float32), scales.astype(np.float32), weight, np.float32(spacing)
     totals = in_strips(
-        lambda strip, first, last: search_rows(planes, *exact, first, last, sums[strip], farthest[strip]),
-        len(labels), STRIPS,
+        lambda strip, first, last: search_tiles(tiles, *exact, first, last, sums[strip], farthest[strip]),
+        len(tiles.labels) // tiles.columns, STRIPS,
     )  # fmt: skip
     return sum(totals), sums.sum(0), farthest.max(0)
 
@@ -133,7 +135,7 @@ def slic_superpixels(
     lab: np.ndarray, count: int = 300, compactness: float = 10.0, iterations: int = 10, adaptive: bool = False
 ) -> np.ndarray:
     """About ``count`` superpixels of an (h, w, 3) float32 Lab image: (h, w) int32, 0..n-1, each 4-connected."""
-    for step in slic_iterations(lab, count, compactness, iterations, adaptive, copies=False):
+    for step in slic_iterations(lab, count, compactness, iterations, adaptive, last_only=True):
         labels = step.labels
     return enforce_connectivity(labels, SMALLEST * labels.size / min(count, labels.size))
 
@@ -158,7 +160,7 @@ def slic(image: np.ndarray, params: SlicParams, run: Run) -> Segmentation:
     settings = lab, params.superpixels, params.compactness, params.iterations, params.adaptive
     steps = []
     with run.time("clustering"):
-        for step in slic_iterations(*settings, copies=run.keep_frames):
+        for step in slic_iterations(*settings, last_only=not run.keep_frames):
             steps.append(step)
             run.step(len(steps) / params.iterations, f"iteration {len(steps)}")
     with run.time("connectivity"):

@@ -1,0 +1,318 @@
+"""The inner loops of SLIC, compiled: one round of assignment, tile by tile, with what the new means need.
+
+The photo is cut into tiles of 8 x 8 pixels, each of which lies together in memory. What is known of a tile in advance,
+its mean colour and how far its colours are from it, rules out most centres for all its pixels at once: those that stay
+farther from every pixel of the tile than some other centre does. The rest is compared pixel by pixel, in vector
+registers. Where one centre alone is left, the tile's stored moments stand for its pixels. Labels, sums and objective
+are those of comparing every pixel with every centre whose window holds it.
+
+The idea is the one of ``blocks.py``, there with its source, for searches of the neighbourhood only.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numba
+import numpy as np
+
+SIDE = 8
+PIXELS = SIDE * SIDE
+MIDDLE = np.float32((SIDE - 1) / 2)  # from a tile's first row or column to its middle
+SCATTER = np.float32(PIXELS * (SIDE * SIDE - 1) / 6)  # the squared distances of a tile's pixels to its middle, summed
+OUTSIDE = np.int32(-1)  # label of the pixels with which the last tiles reach over the photo's edge
+
+_compiled = numba.njit(cache=True, nogil=True)
+# Sums in any order: the compiler may then use vector registers.
+_fast = numba.njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz"})
+# A call would pass sixty numbers: as much work as the loop that it runs.
+_inlined = numba.njit(cache=True, nogil=True, inline="always", fastmath={"reassoc", "contract", "nsz"})
+
+
+class Tiles(NamedTuple):
+    """An (h, w) photo as T tiles in reading order, ``columns`` of them side by side.
+
+    ``colours`` (T, 3, 64) float32 Lab, ``labels`` (T, 64) int32; ``means`` (T, 3) float32, ``radii`` (T,) float32: the
+    largest colour distance of a pixel to the mean, ``spreads`` (T,) float32: their squares' sum.
+    """
+
+    colours: np.ndarray
+    labels: np.ndarray
+    means: np.ndarray
+    radii: np.ndarray
+    spreads: np.ndarray
+    columns: int
+
+
+def empty_tiles(height: int, width: int) -> Tiles:
+    """Room for the tiles of a photo of this size."""
+    rows, columns = -(-height // SIDE), -(-width // SIDE)
+    count = rows * columns
+    colours, labels = np.empty((count, 3, PIXELS), np.float32), np.empty((count, PIXELS), np.int32)
+    return Tiles(colours, labels, *(np.empty(shape, np.float32) for shape in ((count, 3), count, count)), columns)
+
+
+@_inlined
+def summarize(colours, t, means, radii, spreads):
+    """Fill in mean, radius and spread of tile t."""
+    for channel in range(3):
+        total = np.float32(0)
+        for i in range(PIXELS):
+            total += colours[t, channel, i]
+        means[t, channel] = total / np.float32(PIXELS)
+    farthest, spread = np.float32(0), np.float32(0)
+    m0, m1, m2 = means[t, 0], means[t, 1], means[t, 2]
+    for i in range(PIXELS):
+        squared = (colours[t, 0, i] - m0) ** 2 + (colours[t, 1, i] - m1) ** 2 + (colours[t, 2, i] - m2) ** 2
+        farthest = max(farthest, squared)
+        spread += squared
+    radii[t], spreads[t] = np.sqrt(farthest) * np.float32(1 + 1e-5), spread
+
+
+@_inlined
+def copy_tile(lab, seeded, colours, labels, t, top, left):
+    """Copy colours and seeds' labels of a tile that lies in the photo."""
+    for y in range(SIDE):
+        for x in range(SIDE):
+            for channel in range(3):
+                colours[t, channel, y * SIDE + x] = lab[top + y, left + x, channel]
+            labels[t, y * SIDE + x] = seeded[top + y, left + x]
+
+
+@_inlined
+def copy_tile_at_edge(lab, seeded, colours, labels, t, top, left):
+    """The same for a tile that reaches over the photo's edge: it repeats the last row and column."""
+    height, width = seeded.shape
+    for i in range(PIXELS):
+        y, x = min(top + i // SIDE, height - 1), min(left + i % SIDE, width - 1)
+        for channel in range(3):
+            colours[t, channel, i] = lab[y, x, channel]
+        inside = top + i // SIDE < height and left + i % SIDE < width
+        labels[t, i] = seeded[y, x] if inside else OUTSIDE
+
+
+@_fast
+def cut_tiles(lab, seeded, tiles, first, last):
+    """Fill in the rows ``first`` to ``last`` of tiles from (h, w, 3) float32 Lab and the seeds' labels (h, w) int32."""
+    colours, labels, means, radii, spreads, columns = tiles
+    for t in range(first * columns, last * columns):
+        top, left = t // columns * SIDE, t % columns * SIDE
+        if top + SIDE <= seeded.shape[0] and left + SIDE <= seeded.shape[1]:
+            copy_tile(lab, seeded, colours, labels, t, top, left)
+        else:
+            copy_tile_at_edge(lab, seeded, colours, labels, t, top, left)
+        summarize(colours, t, means, radii, spreads)
+
+
+@_compiled
+def join_tiles(tiles, labels, first, last):
+    """Write the tiles' labels of these rows of tiles to the photo's, (h, w) int32."""
+    for y in range(first * SIDE, min(last * SIDE, labels.shape[0])):
+        for x in range(labels.shape[1]):
+            labels[y, x] = tiles.labels[(y >> 3) * tiles.columns + (x >> 3), (y & 7) << 3 | x & 7]
+
+
+@_compiled
+def tiles_of_window(place, spacing, first, last):
+    """The tiles' rows (or columns) between ``first`` and ``last`` that a centre's window meets, as a range."""
+    return max(int(np.ceil(place - spacing)) // SIDE, first), min(int(place + spacing) // SIDE + 1, last)
+
+
+@_compiled
+def windows_by_tile(centres, spacing, first, last, columns):
+    """Which centres' windows meet each tile of these rows, rising: ``members[starts[t]:starts[t + 1]]``."""
+    starts = np.zeros((last - first) * columns + 1, np.int32)
+    for k in range(len(centres)):
+        left, right = tiles_of_window(centres[k, 4], spacing, 0, columns)
+        for row in range(*tiles_of_window(centres[k, 3], spacing, first, last)):
+            starts[(row - first) * columns + left + 1 : (row - first) * columns + right + 1] += 1
+    for t in range(1, len(starts)):
+        starts[t] += starts[t - 1]
+    members, place = np.empty(starts[-1], np.int32), starts[:-1].copy()
+    for k in range(len(centres)):
+        left, right = tiles_of_window(centres[k, 4], spacing, 0, columns)
+        for row in range(*tiles_of_window(centres[k, 3], spacing, first, last)):
+            for t in range((row - first) * columns + left, (row - first) * columns + right):
+                members[place[t]] = k
+                place[t] += 1
+    return starts, members
+
+
+@_inlined
+def rule_out(means, radii, t, centres, scales, weight, spacing, y, x, members, start, stop, squared, near):
+    """Write those of ``members[start:stop]`` that can be nearest to a pixel of tile t, around (y, x), to ``near``.
+
+    Returns how many. Let j be the nearest to the tile's mean m of the centres whose window holds all of the tile. In
+    colour a pixel is m + u with ‖u‖ ≤ r. With g = s_k (m − c_k) − s_j (m − c_j) its D_k² − D_j² is that of the mean, plus
+    2 u·g + (s_k − s_j) ‖u‖² ≥ −2 r ‖g‖ − r² max(s_j − s_k, 0). In position the difference is linear: it departs from
+    that of the middle by 2 w 3.5 (|Δrow| + |Δcolumn|) of the two centres at most.
+    """
+    j, count = -1, np.int64(0)
+    for n in range(stop - start):
+        k = members[start + n]
+        down, right = abs(centres[k, 3] - y), abs(centres[k, 4] - x)
+        colour = np.float32(0)
+        for channel in range(3):
+            colour += (means[t, channel] - centres[k, channel]) ** 2
+        squared[n] = scales[k] * colour + weight * (down * down + right * right)
+        near[n] = k
+        if max(down, right) <= spacing - MIDDLE and (j < 0 or squared[n] < squared[j]):
+            j = n
+    if j < 0:
+        return stop - start
+    best, least = near[j], squared[j]
+    for n in range(stop - start):
+        k, slope = near[n], np.float32(0)
+        for channel in range(3):
+            mean = means[t, channel]
+            slope += (scales[k] * (mean - centres[k, channel]) - scales[best] * (mean - centres[best, channel])) ** 2
+        apart = abs(centres[k, 3] - centres[best, 3]) + abs(centres[k, 4] - centres[best, 4])
+        slack = radii[t] * (2 * np.sqrt(slope) + radii[t] * max(scales[best] - scales[k], np.float32(0)))
+        slack += 2 * MIDDLE * weight * apart + np.float32(1e-5) * (squared[n] + least)  # the last for rounding
+        near[count] = k
+        count += squared[n] - least <= slack
+    return count
+
+
+@_inlined
+def count_owned(labels, t, k):
+    """How many pixels of tile t have label k."""
+    found = np.int32(0)
+    for i in range(PIXELS):
+        found += np.int32(labels[t, i] == k)
+    return found
+
+
+@_inlined
+def add_owners(labels, t, near, count):
+    """Add the centres that pixels of tile t have already to the first ``count`` of ``near``; returns how many there are."""
+    for i in range(PIXELS):
+        new = labels[t, i] != OUTSIDE
+        for n in range(count):
+            new = new and labels[t, i] != near[n]
+        if new:
+            near[count] = labels[t, i]
+            count += 1
+    return count
+
+
+@_inlined
+def compare(colours, labels, t, top, left, centres, k, scale, weight, spacing, had, least):
+    """Give the pixels of tile t the centre k where its window reaches and it is nearer than ``least``, both (64,).
+
+    A pixel that ``had`` this centre before need not be in its window, and keeps it against others as near.
+    """
+    c0, c1, c2 = centres[k, 0], centres[k, 1], centres[k, 2]
+    row, column = centres[k, 3] - np.float32(top), centres[k, 4] - np.float32(left)
+    for i in range(PIXELS):
+        down, right, own = abs(np.float32(i >> 3) - row), abs(np.float32(i & 7) - column), had[i] == k
+        colour = (colours[t, 0, i] - c0) ** 2 + (colours[t, 1, i] - c1) ** 2 + (colours[t, 2, i] - c2) ** 2
+        distance = scale * colour + weight * (down * down + right * right)
+        reached = distance if (max(down, right) <= spacing) | own else np.float32(np.inf)
+        closer = (reached < least[i]) | (own & (reached <= least[i]))
+        least[i] = min(least[i], reached)
+        labels[t, i] = k if closer else labels[t, i]
+
+
+@_inlined
+def add_pixels(colours, labels, t, top, left, k, sums):
+    """Add the pixels of tile t with label k to its sums of L, a, b, row, column and 1."""
+    none = np.float32(0)
+    s0 = s1 = s2 = s3 = s4 = pixels = none
+    for i in range(PIXELS):
+        mine = labels[t, i] == k
+        s0 += colours[t, 0, i] if mine else none
+        s1 += colours[t, 1, i] if mine else none
+        s2 += colours[t, 2, i] if mine else none
+        s3 += np.float32(i >> 3) if mine else none
+        s4 += np.float32(i & 7) if mine else none
+        pixels += np.float32(1) if mine else none
+    sums[k, 0] += s0
+    sums[k, 1] += s1
+    sums[k, 2] += s2
+    sums[k, 3] += s3 + top * pixels
+    sums[k, 4] += s4 + left * pixels
+    sums[k, 5] += pixels
+
+
+@_inlined
+def add_tile(means, spreads, t, top, left, centres, k, scale, weight, sums):
+    """Add all of tile t to the sums of centre k; returns the sum of D²."""
+    row, column, colour = top + MIDDLE, left + MIDDLE, np.float32(0)
+    for channel in range(3):
+        sums[k, channel] += PIXELS * means[t, channel]
+        colour += (means[t, channel] - centres[k, channel]) ** 2
+    sums[k, 3] += PIXELS * row
+    sums[k, 4] += PIXELS * column
+    sums[k, 5] += PIXELS
+    aside = (row - centres[k, 3]) ** 2 + (column - centres[k, 4]) ** 2
+    return scale * (spreads[t] + PIXELS * colour) + weight * (SCATTER + PIXELS * aside)
+
+
+@_fast
+def sum_inside(labels, t, least):
+    """The sum of ``least`` (64,) over the pixels of tile t that are in the photo."""
+    total = np.float32(0)
+    for i in range(PIXELS):
+        total += least[i] if labels[t, i] != OUTSIDE else np.float32(0)
+    return total
+
+
+@_fast
+def raise_farthest(colours, labels, t, centres, farthest):
+    """Raise ``farthest`` (K,) to the largest squared colour distance of the pixels of tile t to their centres."""
+    for i in range(PIXELS):
+        k, colour = labels[t, i], np.float32(0)
+        if k != OUTSIDE:
+            for channel in range(3):
+                colour += (colours[t, channel, i] - centres[k, channel]) ** 2
+            farthest[k] = max(farthest[k], colour)
+
+
+@_fast
+def search_tiles(tiles, centres, scales, weight, spacing, first, last, sums, farthest):
+    """One round of the rows ``first`` to ``last`` of tiles: assigns pixels and adds up what the new means need.
+
+    Args:
+        tiles: see ``Tiles``; the labels are changed. Every pixel starts with the centre it has, so that it keeps one
+            when no window reaches it, and so that the sum of D² never rises.
+        centres: (K, 5) float32; ``scales`` (K,) float32 multiply the squared colour distances to them.
+        weight: float32, multiplies the squared distance of the positions.
+        spacing: float32, how far the windows reach to every side.
+        sums: (K, 6) float64 of L, a, b, row, column and 1 per centre, added to.
+        farthest: (K,) float32, see ``raise_farthest``; of length 0 when not wanted.
+
+    Returns the sum of D².
+    """
+    colours, labels, means, radii, spreads, columns = tiles
+    starts, members = windows_by_tile(centres, spacing, first, last, columns)
+    had, least, total = np.empty(PIXELS, np.int32), np.empty(PIXELS, np.float32), 0.0
+    near, squared = np.empty(len(centres) + PIXELS, np.int32), np.empty(len(centres), np.float32)
+    for t in range(first * columns, last * columns):
+        top, left, place = t // columns * SIDE, t % columns * SIDE, t - first * columns
+        y, x, at_edge = np.float32(top) + MIDDLE, np.float32(left) + MIDDLE, labels[t, PIXELS - 1] == OUTSIDE
+        start, stop = starts[place], starts[place + 1]
+        count = rule_out(
+            means, radii, t, centres, scales, weight, spacing, y, x, members, start, stop, squared, near
+        )  # fmt: skip
+        found = count_owned(labels, t, OUTSIDE) if at_edge else np.int32(0)
+        for n in range(count):
+            found += count_owned(labels, t, near[n])
+        if found < PIXELS:
+            count = add_owners(labels, t, near, count)
+        if count == 1 and not at_edge:
+            k = near[0]
+            total += add_tile(means, spreads, t, top, left, centres, k, scales[k], weight, sums)
+        else:
+            had[:] = labels[t]
+            least[:] = np.inf
+            for n in range(count):
+                compare(colours, labels, t, top, left, centres, near[n], scales[near[n]], weight, spacing, had, least)
+            for i in range(PIXELS if at_edge else 0):
+                labels[t, i] = labels[t, i] if had[i] != OUTSIDE else OUTSIDE
+            total += sum_inside(labels, t, least)
+            for n in range(count):
+                add_pixels(colours, labels, t, top, left, near[n], sums)
+        if len(farthest) > 0:
+            raise_farthest(colours, labels, t, centres, farthest)
+    return total
