@@ -303,7 +303,7 @@ def _adopt(graph, tree, deepest):
     level = graph.span[tree, 0]
     while level <= graph.span[tree, 1]:  # adoption makes orphans on deeper levels only
         p = np.int64(graph.orphans[tree, level])
-        if p == 0:
+        if p <= 0:  # never negative: so numba knows that too, and need not count from the end
             level += 1
             continue
         graph.orphans[tree, level] = graph.next_orphan[p]
