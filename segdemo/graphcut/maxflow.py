@@ -186,7 +186,7 @@ class GridMaxflow:
                 on_pass(flow)
             flow += grow(graph, _tree_to_grow(graph))
         height, width = self.shape
-        inside = graph.level[: (height + 2) * (width + 1)].reshape(height + 2, width + 1)[1:-1, :width]
+        inside = graph.level[1 : (height + 2) * (width + 1) + 1].reshape(height + 2, width + 1)[1:-1, :width]
         return flow, inside > 0
 
 
@@ -222,7 +222,7 @@ def _residual(edges: list[np.ndarray], strongest: int, shape: tuple[int, int]) -
     height, width = shape
     stride = width + 1
     steps = (1, stride, stride + 1, stride - 1)[: len(edges)]
-    offsets = np.array([sign * step for step in steps for sign in (1, -1)], np.int64)
+    offsets = np.array([sign * step for step in steps for sign in (1, -1)], np.int64).view(np.uint64)
     # An edge may come to carry twice its capacity (the reverse flow undone), so int32 needs a spare bit.
     dtype = np.int32 if 2 * strongest < 2**31 else np.int64
     n = (height + 2) * stride + 1

@@ -6,6 +6,10 @@ function's own file only.
 A node is a cell of the photo stored row by row with a margin of empty cells, so that the
 neighbours of node p are p + offset and no edge needs an address of its own. Directions
 come in pairs (right, left), (down, up), ...: the opposite of direction d is d ^ 1.
+
+Cells and directions are unsigned: numba lets a signed index count from the end of an array,
+and asking for each whether it does takes half of the time. Offsets that lead back are large
+numbers, and sums wrap around.
 """
 
 from __future__ import annotations
@@ -16,6 +20,7 @@ import numpy as np
 from numba import njit
 
 ROOT, ORPHAN, NONE = -1, -2, -3  # values of parent besides a direction: joined to the terminal, cut off, free
+ONE = np.uint64(1)
 SINK, SOURCE = 0, 1  # rows of what exists once per tree; a tree's sign is +1 for S, -1 for T
 
 # None of these functions makes an array, so numba need not count references to arrays; counting them
@@ -24,10 +29,10 @@ compiled = njit(cache=True, nogil=True, _nrt=False)
 
 
 class Residual(NamedTuple):
-    """The residual graph, the two trees and their work lists, for n = (H + 2) (W + 1) + 1 cells.
+    """The residual graph, the two trees and their work lists, for n = (H + 2) (W + 1) + 1 cells; pixel (y, x) is cell (y + 1) (W + 1) + x + 1.
 
     Attributes:
-        offsets: (4 or 8,) int64, what leads from a cell to its neighbour in each direction.
+        offsets: (4 or 8,) uint64, what leads from a cell to its neighbour in each direction.
         capacity: (n, 4 or 8) int32 or int64, what the edge in each direction can still carry.
         excess: (n,) like capacity; > 0: what the source can still give, < 0: what the sink can take.
         level: (n,) int32, distance from the terminal, > 0 in S, < 0 in T, 0 when free.
@@ -65,7 +70,8 @@ def plant(graph):
     graph.orphans[:, : max(graph.span[0, 1], graph.span[1, 1]) + 1] = 0
     graph.span[:, 0] = graph.orphans.shape[1]
     graph.span[:, 1] = 0
-    for p in range(len(graph.level)):
+    for cell in range(len(graph.level)):
+        p = np.uint64(cell)
         graph.level[p] = 0
         graph.listed[p] = 0
         graph.parent[p] = NONE
@@ -106,7 +112,7 @@ def change_excesses(graph, source, sink, net):
                 continue
             moved += abs(change)
             net[y, x] += change
-            p = (y + 1) * (width + 1) + x
+            p = np.uint64((y + 1) * (width + 1) + x + 1)
             graph.excess[p] += change
             tree = SOURCE if graph.level[p] > 0 else SINK
             if graph.level[p] != 0 and _belongs(graph, tree, p):
@@ -131,7 +137,8 @@ def mend(graph):
     """
     for tree in range(2):
         _adopt(graph, tree, graph.depth[tree])
-    for p in range(len(graph.level)):
+    for cell in range(len(graph.level)):
+        p = np.uint64(cell)
         tree = SOURCE if graph.level[p] > 0 else SINK
         while graph.level[p] != 0 and _belongs(graph, 1 - tree, p):  # until p is satisfied or its tree has lost it
             flow = min(_room(graph, tree, p), abs(np.int64(graph.excess[p])))
@@ -170,13 +177,12 @@ def wanted(graph):
 def connect(graph, direction, edge, top, left):
     """Add ``edge`` to the capacities of one direction and of its opposite; it begins at pixel (top, left)."""
     height, width = edge.shape
-    opposite = graph.offsets[direction]
-    stride = graph.offsets[2]
+    offset, stride = graph.offsets[direction], np.int64(graph.offsets[2])  # one row down
     for y in range(height):
         for x in range(width):
-            p = (y + top + 1) * stride + x + left
+            p = np.uint64((y + top + 1) * stride + x + left + 1)
             graph.capacity[p, direction] += edge[y, x]
-            graph.capacity[p + opposite, direction ^ 1] += edge[y, x]
+            graph.capacity[p + offset, direction ^ 1] += edge[y, x]
 
 
 @compiled
@@ -187,7 +193,7 @@ def grow(graph, tree):
     flow = 0
     i = 0
     while i < graph.count[tree]:  # adoption may append to the list meanwhile
-        p = np.int64(graph.front[tree, i])
+        p = np.uint64(graph.front[tree, i])
         i += 1
         if graph.level[p] == sign * depth:
             flow += _scan(graph, tree, p)
@@ -205,18 +211,19 @@ def _scan(graph, tree, p):
     sign = 2 * tree - 1
     depth = graph.depth[tree]
     flow = 0
-    for d in range(len(graph.offsets)):
+    for direction in range(len(graph.offsets)):
+        d = np.uint64(direction)
         q = p + graph.offsets[d]
         while sign * graph.level[q] <= 0:
-            left = graph.capacity[p, d] if tree == SOURCE else graph.capacity[q, d ^ 1]
+            left = graph.capacity[p, d] if tree == SOURCE else graph.capacity[q, d ^ ONE]
             if left == 0:
                 break
             if graph.level[q] == 0:
-                graph.parent[q] = d ^ 1
+                graph.parent[q] = d ^ ONE
                 graph.level[q] = sign * (depth + 1)
                 _list(graph, tree, q, depth + 1)
                 break
-            flow += _augment(graph, p, q, d) if tree == SOURCE else _augment(graph, q, p, d ^ 1)
+            flow += _augment(graph, p, q, d) if tree == SOURCE else _augment(graph, q, p, d ^ ONE)
             _adopt(graph, tree, depth + 1)
             _adopt(graph, 1 - tree, graph.depth[1 - tree])
             if graph.level[p] != sign * depth:  # p itself was orphaned and moved on
@@ -244,7 +251,7 @@ def _augment(graph, s, t, d):
     """Saturate the path source .. s -> t .. sink, t being s's neighbour in direction d; returns its flow."""
     flow = min(np.int64(graph.capacity[s, d]), _room(graph, SOURCE, s), _room(graph, SINK, t))
     graph.capacity[s, d] -= flow
-    graph.capacity[t, d ^ 1] += flow
+    graph.capacity[t, d ^ ONE] += flow
     _push(graph, SOURCE, s, flow)
     _push(graph, SINK, t, flow)
     return flow
@@ -256,9 +263,9 @@ def _room(graph, tree, p):
     offsets, capacity, parent = graph.offsets, graph.capacity, graph.parent
     room = np.int64(2**62)
     while parent[p] >= 0:
-        d = np.int64(parent[p])
+        d = np.uint64(parent[p])
         q = p + offsets[d]
-        room = min(room, np.int64(capacity[q, d ^ 1] if tree == SOURCE else capacity[p, d]))
+        room = min(room, np.int64(capacity[q, d ^ ONE] if tree == SOURCE else capacity[p, d]))
         p = q
     return min(room, abs(np.int64(graph.excess[p])))
 
@@ -268,15 +275,15 @@ def _push(graph, tree, p, flow):
     """Take ``flow`` along the tree's path between p and its root; pixels behind a full edge become orphans."""
     offsets, capacity, excess, parent = graph.offsets, graph.capacity, graph.excess, graph.parent
     while parent[p] >= 0:
-        d = np.int64(parent[p])
+        d = np.uint64(parent[p])
         q = p + offsets[d]
         if tree == SOURCE:  # flow runs from the parent q to p
-            capacity[q, d ^ 1] -= flow
+            capacity[q, d ^ ONE] -= flow
             capacity[p, d] += flow
-            full = capacity[q, d ^ 1] == 0
+            full = capacity[q, d ^ ONE] == 0
         else:
             capacity[p, d] -= flow
-            capacity[q, d ^ 1] += flow
+            capacity[q, d ^ ONE] += flow
             full = capacity[p, d] == 0
         if full:
             _orphan(graph, tree, p)
@@ -289,10 +296,10 @@ def _push(graph, tree, p, flow):
 @compiled
 def _orphan(graph, tree, p):
     """Cut p off its parent and put it on the list of orphans of its level."""
-    level = abs(graph.level[p])
+    level = np.int64(abs(graph.level[p]))
     graph.parent[p] = ORPHAN
-    graph.next_orphan[p] = graph.orphans[tree, level]
-    graph.orphans[tree, level] = p
+    graph.next_orphan[p] = graph.orphans[tree, np.uint64(level)]
+    graph.orphans[tree, np.uint64(level)] = p
     graph.span[tree, 0] = min(graph.span[tree, 0], level)
     graph.span[tree, 1] = max(graph.span[tree, 1], level)
 
@@ -302,11 +309,11 @@ def _adopt(graph, tree, deepest):
     """Find parents for all orphans, nearest level first; none may come to lie below level ``deepest``."""
     level = graph.span[tree, 0]
     while level <= graph.span[tree, 1]:  # adoption makes orphans on deeper levels only
-        p = np.int64(graph.orphans[tree, level])
-        if p <= 0:  # never negative: so numba knows that too, and need not count from the end
+        p = np.uint64(graph.orphans[tree, np.uint64(level)])
+        if p == 0:
             level += 1
             continue
-        graph.orphans[tree, level] = graph.next_orphan[p]
+        graph.orphans[tree, np.uint64(level)] = graph.next_orphan[p]
         _find_parent(graph, tree, p, level, deepest)
     graph.span[tree, 0] = graph.orphans.shape[1]
     graph.span[tree, 1] = 0
@@ -317,19 +324,21 @@ def _find_parent(graph, tree, p, level, deepest):
     """Adopt orphan p: a parent one level up, else the nearest one, else p becomes free."""
     sign = 2 * tree - 1
     nearest = deepest
-    for d in range(len(graph.offsets)):
+    for direction in range(len(graph.offsets)):
+        d = np.uint64(direction)
         q = p + graph.offsets[d]
         candidate = sign * graph.level[q]
         if 0 < candidate < nearest:
-            left = graph.capacity[q, d ^ 1] if tree == SOURCE else graph.capacity[p, d]
+            left = graph.capacity[q, d ^ ONE] if tree == SOURCE else graph.capacity[p, d]
             if left > 0:
                 nearest = candidate
                 graph.parent[p] = d
                 if candidate == level - 1:
                     return
-    for d in range(len(graph.offsets)):  # p moves away from its children
+    for direction in range(len(graph.offsets)):  # p moves away from its children
+        d = np.uint64(direction)
         q = p + graph.offsets[d]
-        if graph.parent[q] == d ^ 1 and sign * graph.level[q] > 0:
+        if graph.parent[q] == np.int64(d ^ ONE) and sign * graph.level[q] > 0:
             _orphan(graph, tree, q)
     if nearest == deepest:
         graph.parent[p] = NONE
