@@ -10,6 +10,8 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
+from ..strips import in_strips
+
 
 class Runs(NamedTuple):
     """The runs of an (h, w) label map in reading order.
@@ -98,18 +100,21 @@ def small_borders(
     In compressed rows: region i has the neighbours ``neighbours[starts[i]:starts[i + 1]]``, and with each a border of
     as many pixel edges as ``lengths`` says. A neighbour may stand there several times. ``regions`` (R,) are the runs'.
     """
-    starts = np.zeros(len(small) + 1, np.int32)
+    starts, kept, count = np.zeros(len(small) + 1, np.int32), np.empty(len(first), np.int32), 0
     for pair in range(len(first)):
         i, j = regions[first[pair]], regions[second[pair]]
-        starts[i + 1] += small[i] and i != j
-        starts[j + 1] += small[j] and i != j
+        if i != j:
+            starts[i + 1] += small[i]
+            starts[j + 1] += small[j]
+            kept[count] = pair
+            count += small[i] or small[j]
     for i in range(len(small)):
         starts[i + 1] += starts[i]
     neighbours, lengths, place = np.empty(starts[-1], np.int32), np.empty(starts[-1], np.int32), starts[:-1].copy()
-    for pair in range(len(first)):
+    for pair in kept[:count]:
         i, j = regions[first[pair]], regions[second[pair]]
         for mine, other in ((i, j), (j, i)):
-            if small[mine] and i != j:
+            if small[mine]:
                 neighbours[place[mine]], lengths[place[mine]] = other, length[pair]
                 place[mine] += 1
     return starts, neighbours, lengths
@@ -151,10 +156,11 @@ def merge_small(
 
 
 @numba.njit(cache=True, nogil=True)
-def paint_runs(starts: np.ndarray, values: np.ndarray, flat: np.ndarray) -> None:
-    """Write each run's value to its pixels."""
-    for run in range(len(values)):
-        flat[starts[run] : starts[run + 1]] = values[run]
+def paint_runs(starts: np.ndarray, values: np.ndarray, flat: np.ndarray, first: int, last: int) -> None:
+    """Write the value of each of the runs ``first`` to ``last`` to its pixels."""
+    for run in range(first, last):
+        for i in range(starts[run], starts[run + 1]):
+            flat[i] = values[run]
 
 
 def enforce_connectivity(labels: np.ndarray, smallest: float) -> np.ndarray:
@@ -169,5 +175,6 @@ def enforce_connectivity(labels: np.ndarray, smallest: float) -> np.ndarray:
     root = merge_small(sizes, *small_borders(sizes < smallest, region, first, second, length), smallest)
     number = np.cumsum(root == np.arange(count)) - 1
     joined = np.empty(labels.shape, np.int32)
-    paint_runs(runs.starts, number[root][region].astype(np.int32), joined.ravel())
+    values, flat = number[root][region].astype(np.int32), joined.ravel()
+    in_strips(lambda _, start, stop: paint_runs(runs.starts, values, flat, start, stop), len(values))
     return joined

@@ -14,6 +14,7 @@ _XYZ = np.array([[0.412453, 0.357580, 0.180423], [0.212671, 0.715160, 0.072169],
 _XYZ = (_XYZ / _XYZ.sum(1, keepdims=True)).astype(np.float32)  # white is (1, 1, 1)
 _STEPS = np.arange(4098) / 4096
 _ROOT = np.where(_STEPS > (6 / 29) ** 3, np.cbrt(_STEPS), _STEPS / 3 / (6 / 29) ** 2 + 4 / 29).astype(np.float32)
+LAB_TABLES = _LINEAR, _XYZ, _ROOT  # of the 256 levels, the light; from it to X, Y, Z; and their roots
 
 
 @numba.njit(cache=True, nogil=True, inline="always")
@@ -24,8 +25,10 @@ def _root(table, value):
     return table[i] + (place - np.float32(i)) * (table[i + 1] - table[i])
 
 
-@numba.njit(cache=True, nogil=True)
-def _to_lab(pixels, linear, xyz, root, lab, first, last):
+@numba.njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz"})
+def to_lab(pixels, tables, lab, first, last):
+    """Write the colours (P, 3) float32 of the pixels ``first`` to ``last`` of (P, 3) uint8 to ``lab``; see ``LAB_TABLES``."""
+    linear, xyz, root = tables
     for i in range(first, last):
         red, green, blue = linear[pixels[i, 0]], linear[pixels[i, 1]], linear[pixels[i, 2]]
         x = _root(root, xyz[0, 0] * red + xyz[0, 1] * green + xyz[0, 2] * blue)
@@ -44,7 +47,7 @@ def lab_colours(image: np.ndarray) -> np.ndarray:
     """
     lab = np.empty(image.shape, np.float32)
     pixels, flat = np.ascontiguousarray(image).reshape(-1, 3), lab.reshape(-1, 3)
-    in_strips(lambda _, first, last: _to_lab(pixels, _LINEAR, _XYZ, _ROOT, flat, first, last), len(pixels))
+    in_strips(lambda _, first, last: to_lab(pixels, LAB_TABLES, flat, first, last), len(pixels))
     return lab
 
 

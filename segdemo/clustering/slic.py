@@ -31,8 +31,8 @@ from ..method import Params, Run, method
 from ..segmentation import Picture, Segmentation
 from ..strips import in_strips
 from .connectivity import enforce_connectivity
-from .features import draw_boundaries, lab_colours, mean_colours, paint
-from .slic_tiles import Tiles, cut_tiles, empty_tiles, join_tiles, search_tiles
+from .features import LAB_TABLES, draw_boundaries, lab_colours, mean_colours, paint
+from .slic_tiles import Tiles, cut_tiles, cut_tiles_of_rgb, empty_tiles, join_tiles, search_tiles
 
 SMALLEST = 1 / 4  # components below this part of S² are merged into a neighbour
 STRIPS = 8  # as many partial sums on every machine, so that the results are alike
@@ -56,51 +56,81 @@ class SlicStep(NamedTuple):
     movement: float
 
 
+def seed_cells(height: int, width: int, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, float]:
+    """A grid of about ``count`` seeds: rows and columns (K,) of the seeds, the cells, and the spacing S in pixels.
+
+    A pixel's cell is the sum of those at its row, (h,) int32, and at its column, (w,) int32.
+    """
+    count = min(count, height * width)
+    spacing = np.sqrt(height * width / count)
+    rows = int(np.clip(round(height / spacing), 1, height))
+    columns = int(np.clip(round(count / rows), 1, width))
+    cell_row = np.arange(height, dtype=np.int32) * rows // height * np.int32(columns)
+    cell_column = np.arange(width, dtype=np.int32) * columns // width
+    row, column = np.divmod(np.arange(rows * columns), columns)
+    row = (row * 2 + 1) * height // (2 * rows)
+    column = (column * 2 + 1) * width // (2 * columns)
+    return row, column, cell_row, cell_column, max(height / rows, width / columns)
+
+
+def lab_at(photo: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """(..., 3) float32 Lab of some pixels of a photo, (h, w, 3) uint8 RGB or float32 Lab."""
+    colours = photo[rows, columns]
+    return lab_colours(colours) if colours.dtype == np.uint8 else colours
+
+
+def seed_centres(photo: np.ndarray, row: np.ndarray, column: np.ndarray, count: int) -> np.ndarray:
+    """The seeds' centres (K, 5) as L, a, b, row, column, each moved to the lowest gradient of its 3 x 3 neighbours."""
+    if photo.shape[0] * photo.shape[1] >= 16 * count:  # closer seeds could meet in one pixel
+        row, column = lowest_gradient(photo, row, column)
+    return np.column_stack([lab_at(photo, row, column), row, column]).astype(np.float64)
+
+
 def seed_grid(lab: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray, float]:
     """About ``count`` seeds on a grid, each moved to the lowest gradient of its 3 x 3 neighbours.
 
     Takes (h, w, 3) float32 Lab. Returns centres (K, 5) as L, a, b, row, column; the labels
     (h, w) int32 of the grid's cells; the spacing S in pixels.
     """
-    height, width = lab.shape[:2]
-    spacing = np.sqrt(height * width / min(count, height * width))
-    rows = int(np.clip(round(height / spacing), 1, height))
-    columns = int(np.clip(round(min(count, height * width) / rows), 1, width))
-    cell_row = np.arange(height, dtype=np.int32) * rows // height
-    cell_column = np.arange(width, dtype=np.int32) * columns // width
-    row, column = np.divmod(np.arange(rows * columns), columns)
-    row = (row * 2 + 1) * height // (2 * rows)
-    column = (column * 2 + 1) * width // (2 * columns)
-    if spacing >= 4:  # closer seeds could meet in one pixel
-        row, column = lowest_gradient(lab, row, column)
-    centres = np.column_stack([lab[row, column], row, column]).astype(np.float64)
-    return centres, cell_row[:, None] * np.int32(columns) + cell_column, max(height / rows, width / columns)
+    row, column, cell_row, cell_column, spacing = seed_cells(*lab.shape[:2], count)
+    return seed_centres(lab, row, column, count), cell_row[:, None] + cell_column, spacing
 
 
-def lowest_gradient(lab: np.ndarray, row: np.ndarray, column: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def lowest_gradient(photo: np.ndarray, row: np.ndarray, column: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Move each (row, column) to where the Lab gradient is lowest among the 3 x 3 pixels around it."""
-    height, width = lab.shape[:2]
+    height, width = photo.shape[:2]
     near = [(0, 0), (-1, -1), (-1, 0), (-1, 1), (0, -1), (0, 1), (1, -1), (1, 0), (1, 1)]
     rows = np.stack([np.clip(row + dy, 0, height - 1) for dy, _ in near])
     columns = np.stack([np.clip(column + dx, 0, width - 1) for _, dx in near])
-    down = lab[np.minimum(rows + 1, height - 1), columns] - lab[np.maximum(rows - 1, 0), columns]
-    right = lab[rows, np.minimum(columns + 1, width - 1)] - lab[rows, np.maximum(columns - 1, 0)]
-    best = ((down**2).sum(2) + (right**2).sum(2)).argmin(0), np.arange(len(row))
+    above, below = np.maximum(rows - 1, 0), np.minimum(rows + 1, height - 1)
+    left, right = np.maximum(columns - 1, 0), np.minimum(columns + 1, width - 1)
+    down = lab_at(photo, below, columns) - lab_at(photo, above, columns)
+    aside = lab_at(photo, rows, right) - lab_at(photo, rows, left)
+    best = ((down**2).sum(2) + (aside**2).sum(2)).argmin(0), np.arange(len(row))
     return rows[best], columns[best]
 
 
+def cut_photo(photo: np.ndarray, cells: tuple[np.ndarray, np.ndarray]) -> Tiles:
+    """The tiles of a photo, (h, w, 3) uint8 RGB or float32 Lab, with the seeds' cells as labels, both cores."""
+    tiles = empty_tiles(*photo.shape[:2])
+    photo = np.ascontiguousarray(photo)
+    if photo.dtype == np.uint8:
+        in_strips(lambda _, *rows: cut_tiles_of_rgb(photo, LAB_TABLES, cells, tiles, *rows), tiles.rows, STRIPS)
+    else:
+        in_strips(lambda _, *rows: cut_tiles(photo, cells, tiles, *rows), tiles.rows, STRIPS)
+    return tiles
+
+
 def slic_iterations(
-    lab: np.ndarray, count: int, compactness: float, iterations: int, adaptive: bool = False, last_only: bool = False
+    photo: np.ndarray, count: int, compactness: float, iterations: int, adaptive: bool = False, last_only: bool = False
 ) -> Iterator[SlicStep]:
-    """The clustering part of SLIC on (h, w, 3) float32 Lab: yields every iteration.
+    """The clustering part of SLIC on (h, w, 3) uint8 RGB or float32 Lab: yields every iteration.
 
     The labels are those of the seeds; a cluster may still fall into several pieces. With ``last_only`` all steps but
     the last come without labels.
     """
-    centres, seeded, spacing = seed_grid(lab, count)
-    tiles = empty_tiles(*seeded.shape)
-    tile_rows = len(tiles.labels) // tiles.columns
-    in_strips(lambda _, first, last: cut_tiles(lab, seeded, tiles, first, last), tile_rows, STRIPS)
+    row, column, *cells, spacing = seed_cells(*photo.shape[:2], count)
+    centres, tiles = seed_centres(photo, row, column, count), cut_photo(photo, tuple(cells))
     weight = np.float32((1 if adaptive else compactness**2) / spacing**2)
     widest = np.full(len(centres), compactness**2 if adaptive else 1, np.float32)  # m_c²
     for number in range(iterations):
@@ -112,9 +142,9 @@ def slic_iterations(
         movement = float(np.hypot(*(means - centres)[:, 3:].T).mean())
         centres, labels = means, None
         if number == iterations - 1 or not last_only:
-            labels = np.empty_like(seeded)
-            in_strips(lambda _, first, last, out=labels: join_tiles(tiles, out, first, last), tile_rows, STRIPS)
-        yield SlicStep(labels, total / seeded.size, movement)
+            labels = np.empty(photo.shape[:2], np.int32)
+            in_strips(lambda _, *rows, out=labels: join_tiles(tiles, out, *rows), tiles.rows, STRIPS)
+        yield SlicStep(labels, total / (photo.shape[0] * photo.shape[1]), movement)
 
 
 def assign_nearby(
@@ -126,7 +156,7 @@ def assign_nearby(
     exact = centres.astype(np.float32), scales.astype(np.float32), weight, np.float32(spacing)
     totals = in_strips(
         lambda strip, first, last: search_tiles(tiles, *exact, first, last, sums[strip], farthest[strip]),
-        len(tiles.labels) // tiles.columns, STRIPS,
+        tiles.rows, STRIPS,
     )  # fmt: skip
     return sum(totals), sums.sum(0), farthest.max(0)
 
@@ -155,16 +185,14 @@ def slic(image: np.ndarray, params: SlicParams, run: Run) -> Segmentation:
     It is k-means in Lab colour and position, started from a grid; each centre looks only at a
     window of twice the seeds' spacing, so that the time does not depend on their number.
     """
-    with run.time("features"):
-        lab = lab_colours(image)
-    settings = lab, params.superpixels, params.compactness, params.iterations, params.adaptive
+    settings = image, params.superpixels, params.compactness, params.iterations, params.adaptive
     steps = []
     with run.time("clustering"):
         for step in slic_iterations(*settings, last_only=not run.keep_frames):
             steps.append(step)
             run.step(len(steps) / params.iterations, f"iteration {len(steps)}")
     with run.time("connectivity"):
-        pixels = lab.shape[0] * lab.shape[1]
+        pixels = image.shape[0] * image.shape[1]
         labels = enforce_connectivity(steps[-1].labels, SMALLEST * pixels / min(params.superpixels, pixels))
     count = int(labels.max()) + 1
     palette = mean_colours(image, labels, count)

@@ -16,6 +16,8 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
+from .features import to_lab
+
 SIDE = 8
 PIXELS = SIDE * SIDE
 MIDDLE = np.float32((SIDE - 1) / 2)  # from a tile's first row or column to its middle
@@ -42,6 +44,11 @@ class Tiles(NamedTuple):
     radii: np.ndarray
     spreads: np.ndarray
     columns: int
+
+    @property
+    def rows(self) -> int:
+        """How many rows of tiles there are."""
+        return len(self.labels) // self.columns
 
 
 def empty_tiles(height: int, width: int) -> Tiles:
@@ -70,38 +77,60 @@ def summarize(colours, t, means, radii, spreads):
 
 
 @_inlined
-def copy_tile(lab, seeded, colours, labels, t, top, left):
-    """Copy colours and seeds' labels of a tile that lies in the photo."""
+def copy_tile(lab, colours, t, left):
+    """Copy the colours of a tile that lies in the photo; ``lab`` (8, w, 3) are its rows."""
     for y in range(SIDE):
         for x in range(SIDE):
             for channel in range(3):
-                colours[t, channel, y * SIDE + x] = lab[top + y, left + x, channel]
-            labels[t, y * SIDE + x] = seeded[top + y, left + x]
+                colours[t, channel, y * SIDE + x] = lab[y, left + x, channel]
 
 
 @_inlined
-def copy_tile_at_edge(lab, seeded, colours, labels, t, top, left):
-    """The same for a tile that reaches over the photo's edge: it repeats the last row and column."""
-    height, width = seeded.shape
+def copy_tile_at_edge(lab, colours, labels, t, left):
+    """The same for a tile that reaches over the photo's edge: it repeats the last row and column; ``lab`` (<= 8, w, 3)."""
+    height, width = lab.shape[:2]
     for i in range(PIXELS):
-        y, x = min(top + i // SIDE, height - 1), min(left + i % SIDE, width - 1)
+        y, x = min(i // SIDE, height - 1), min(left + i % SIDE, width - 1)
         for channel in range(3):
             colours[t, channel, i] = lab[y, x, channel]
-        inside = top + i // SIDE < height and left + i % SIDE < width
-        labels[t, i] = seeded[y, x] if inside else OUTSIDE
+        labels[t, i] = labels[t, i] if i // SIDE < height and left + i % SIDE < width else OUTSIDE
 
 
 @_fast
-def cut_tiles(lab, seeded, tiles, first, last):
-    """Fill in the rows ``first`` to ``last`` of tiles from (h, w, 3) float32 Lab and the seeds' labels (h, w) int32."""
+def cut_row(lab, cells, tiles, row):
+    """Fill in a row of tiles from its (<= 8, w, 3) float32 Lab and the seeds' cells, see ``cut_tiles``."""
     colours, labels, means, radii, spreads, columns = tiles
-    for t in range(first * columns, last * columns):
-        top, left = t // columns * SIDE, t % columns * SIDE
-        if top + SIDE <= seeded.shape[0] and left + SIDE <= seeded.shape[1]:
-            copy_tile(lab, seeded, colours, labels, t, top, left)
+    for t in range(row * columns, (row + 1) * columns):
+        left = t % columns * SIDE
+        for i in range(PIXELS):
+            y, x = min(row * SIDE + i // SIDE, len(cells[0]) - 1), min(left + i % SIDE, len(cells[1]) - 1)
+            labels[t, i] = cells[0][y] + cells[1][x]
+        if len(lab) == SIDE and left + SIDE <= lab.shape[1]:
+            copy_tile(lab, colours, t, left)
         else:
-            copy_tile_at_edge(lab, seeded, colours, labels, t, top, left)
+            copy_tile_at_edge(lab, colours, labels, t, left)
         summarize(colours, t, means, radii, spreads)
+
+
+@_compiled
+def cut_tiles(photo, cells, tiles, first, last):
+    """Fill in the rows ``first`` to ``last`` of tiles from (h, w, 3) float32 Lab.
+
+    The labels are those of the seeds' grid: the sum of ``cells``, (h,) and (w,) int32, at a pixel's row and column.
+    """
+    for row in range(first, last):
+        cut_row(photo[row * SIDE : (row + 1) * SIDE], cells, tiles, row)
+
+
+@_compiled
+def cut_tiles_of_rgb(photo, tables, cells, tiles, first, last):
+    """The same from (h, w, 3) uint8 RGB, row by row: its Lab never leaves the processor's cache."""
+    width = photo.shape[1]
+    lab = np.empty((SIDE, width, 3), np.float32)
+    for row in range(first, last):
+        rgb = photo[row * SIDE : (row + 1) * SIDE]
+        to_lab(rgb.reshape(-1, 3), tables, lab.reshape(-1, 3), 0, len(rgb) * width)
+        cut_row(lab[: len(rgb)], cells, tiles, row)
 
 
 @_compiled
@@ -167,8 +196,10 @@ def rule_out(means, radii, t, centres, scales, weight, spacing, y, x, members, s
             mean = means[t, channel]
             slope += (scales[k] * (mean - centres[k, channel]) - scales[best] * (mean - centres[best, channel])) ** 2
         apart = abs(centres[k, 3] - centres[best, 3]) + abs(centres[k, 4] - centres[best, 4])
-        slack = radii[t] * (2 * np.sqrt(slope) + radii[t] * max(scales[best] - scales[k], np.float32(0)))
-        slack += 2 * MIDDLE * weight * apart + np.float32(1e-5) * (squared[n] + least)  # the last for rounding
+        slack = radii[t] * (np.float32(2) * np.sqrt(slope) + radii[t] * max(scales[best] - scales[k], np.float32(0)))
+        slack += np.float32(2) * MIDDLE * weight * apart + np.float32(1e-5) * (
+            squared[n] + least
+        )  # the last for rounding
         near[count] = k
         count += squared[n] - least <= slack
     return count
@@ -250,11 +281,11 @@ def add_tile(means, spreads, t, top, left, centres, k, scale, weight, sums):
 
 
 @_fast
-def sum_inside(labels, t, least):
-    """The sum of ``least`` (64,) over the pixels of tile t that are in the photo."""
+def sum_of(values):
+    """The sum of a float32 array, in vector registers."""
     total = np.float32(0)
-    for i in range(PIXELS):
-        total += least[i] if labels[t, i] != OUTSIDE else np.float32(0)
+    for i in range(len(values)):
+        total += values[i]
     return total
 
 
@@ -304,13 +335,14 @@ def search_tiles(tiles, centres, scales, weight, spacing, first, last, sums, far
             k = near[0]
             total += add_tile(means, spreads, t, top, left, centres, k, scales[k], weight, sums)
         else:
-            had[:] = labels[t]
-            least[:] = np.inf
+            for i in range(PIXELS):
+                had[i], least[i] = labels[t, i], np.inf
             for n in range(count):
                 compare(colours, labels, t, top, left, centres, near[n], scales[near[n]], weight, spacing, had, least)
             for i in range(PIXELS if at_edge else 0):
-                labels[t, i] = labels[t, i] if had[i] != OUTSIDE else OUTSIDE
-            total += sum_inside(labels, t, least)
+                if had[i] == OUTSIDE:
+                    labels[t, i], least[i] = OUTSIDE, 0
+            total += sum_of(least)
             for n in range(count):
                 add_pixels(colours, labels, t, top, left, near[n], sums)
         if len(farthest) > 0:

@@ -191,3 +191,40 @@ def test_replay_ends_with_the_result():
 def test_can_be_cancelled():
     with pytest.raises(Cancelled):
         slic(np.zeros((20, 20, 3), np.uint8), SlicParams(), Run(is_cancelled=lambda: True))
+
+
+def brute_force_round(lab, before, spacing, compactness):
+    """Labels and mean D² of comparing every pixel with every centre whose window holds it, and with its own."""
+    count, places = before.max() + 1, np.indices(lab.shape[:2]).transpose(1, 2, 0)
+    values = np.concatenate([lab, places], axis=2).astype(np.float64)
+    centres = np.stack([values[before == k].mean(0) for k in range(count)])
+    colour = ((values[:, :, None, :3] - centres[:, :3]) ** 2).sum(3)
+    apart = values[:, :, None, 3:] - centres[:, 3:]
+    squared = colour + (compactness / spacing) ** 2 * (apart**2).sum(3)
+    held = (np.abs(apart).max(3) <= spacing) | (before[..., None] == np.arange(count))
+    reachable = np.where(held, squared, np.inf)
+    return reachable.argmin(2), reachable.min(2).mean()
+
+
+@pytest.mark.parametrize("shape", [(96, 128), (93, 121)])  # of whole tiles, and with tiles over the edge
+@pytest.mark.parametrize("compactness", [3, 30])
+def test_centres_ruled_out_for_a_tile_are_nearest_to_none_of_its_pixels(shape, compactness):
+    lab = lab_colours(np.ascontiguousarray(skimage.data.astronaut()[100:, 100:][: shape[0], : shape[1]]))
+    *_, before, after = list(slic_iterations(lab, 24, compactness, 4))
+    labels, objective = brute_force_round(lab, before.labels, seed_grid(lab, 24)[2], compactness)
+    assert np.mean(labels != after.labels) < 1e-3  # ties, but for rounding
+    assert after.objective == pytest.approx(objective, rel=1e-5)
+
+
+def test_rgb_and_its_lab_give_the_same():
+    image = np.ascontiguousarray(skimage.data.coffee()[:203, :301])
+    for colour, light in zip(slic_iterations(image, 80, 10.0, 3), slic_iterations(lab_colours(image), 80, 10.0, 3)):
+        assert np.array_equal(colour.labels, light.labels) and colour.objective == light.objective
+
+
+def test_only_the_last_step_has_labels_on_request():
+    lab = lab_colours(skimage.data.chelsea()[::3, ::3].copy())
+    everything, last = list(slic_iterations(lab, 60, 10.0, 4)), list(slic_iterations(lab, 60, 10.0, 4, last_only=True))
+    assert [step.labels is None for step in last] == [True, True, True, False]
+    assert np.array_equal(last[-1].labels, everything[-1].labels)
+    assert [step.objective for step in last] == [step.objective for step in everything]
