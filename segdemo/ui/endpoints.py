@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -55,11 +56,12 @@ def endpoint(workshop: Workshop, m: Method, fields: list[str]) -> Callable:
         if m.needs_scribbles:
             given["scribbles"] = read_scribbles(given.pop("scribbles"))
         try:
-            is_cancelled = workshop.visits.begin(request)
+            is_cancelled, start = workshop.visits.begin(request), time.perf_counter()
             result = workshop.engine.run(m.name, photo, is_cancelled=is_cancelled, keep_frames=False, **given)
         except SegdemoError as error:
             raise gr.Error(str(error), print_exception=False) from None
-        labels, overlay, _ = export_files(Result.of(m.title, "", photo, result))
+        seconds = time.perf_counter() - start
+        labels, overlay, _ = export_files(Result.of(m.title, "", seconds, photo, result))
         return json.loads(json.dumps(report(result))), labels, overlay
 
     names = ["photo"] + ["scribbles"] * m.needs_scribbles + fields

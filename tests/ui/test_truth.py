@@ -35,7 +35,7 @@ THIRDS = np.minimum(np.indices(PHOTO.shape[:2])[0] // 23, 2) + 7
 def result(title, labels):
     count = int(labels.max()) + 1
     segmentation = Segmentation(labels, [str(k) for k in range(count)], np.zeros((count, 3), np.uint8))
-    return Result.of(title, "", PHOTO, segmentation)
+    return Result.of(title, "", 0.5, PHOTO, segmentation)
 
 
 def test_people_become_frames_with_largest_regions_first():
