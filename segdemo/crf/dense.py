@@ -26,7 +26,7 @@ import numpy as np
 import torch
 
 from ..errors import ParameterError
-from .lattice import Lattice
+from .lattice import Lattice, Pixels
 from .meanfield import CLIP, CompiledMeanField, Labels, MeanField
 
 Array = TypeVar("Array", np.ndarray, torch.Tensor)
@@ -107,9 +107,12 @@ class DenseCRF:
                 raise ParameterError(f"The CRF's {name} width must be positive, not {width}.")
         self.size = tuple(image.shape[:2])
         self.device = torch.device(device)
-        spatial, bilateral = (torch.from_numpy(f).to(device) for f in _features(image.cpu().numpy(), *widths.values()))
-        self.spatial = Lattice(spatial, compiled).normalize()  # k1
-        self.bilateral = Lattice(bilateral, compiled).normalize()  # k2
+        compiled = self.device.type == "cpu" if compiled is None else compiled
+        colours = image.cpu().contiguous().numpy().reshape(-1, 3)
+        spatial = Pixels(self.size, spatial_sigma, colours[:, :0])
+        bilateral = Pixels(self.size, bilateral_sigma_xy, colours, bilateral_sigma_rgb)
+        lattices = (Lattice(f if compiled else f.tensor().to(device), compiled) for f in (spatial, bilateral))
+        self.spatial, self.bilateral = (lattice.normalize() for lattice in lattices)  # k1, k2
         self._kernels = self.spatial, self.bilateral
 
     def start(
@@ -246,13 +249,3 @@ def _checked_compatibility(matrix: np.ndarray | torch.Tensor | None, labels: int
     if not np.isfinite(matrix).all() or not np.allclose(matrix, matrix.T):
         raise ParameterError("The CRF's compatibility must be finite and symmetric.")
     return None if np.array_equal(matrix, 1 - np.eye(labels)) else matrix
-
-
-def _features(image: np.ndarray, spatial_sigma: float, sigma_xy: float, sigma_rgb: float) -> list[np.ndarray]:
-    """(x, y), (N, 2), and (x, y, r, g, b), (N, 5), float32, of each pixel in units of the widths."""
-    height, width, _ = image.shape
-    spatial, bilateral = (np.empty((height, width, d), np.float32) for d in (2, 5))
-    for features, sigma in ((spatial, spatial_sigma), (bilateral, sigma_xy)):
-        features[..., 0], features[..., 1] = np.arange(width) / sigma, np.arange(height)[:, None] / sigma
-    np.divide(image, np.float32(sigma_rgb), out=bilateral[..., 2:])
-    return [features.reshape(height * width, -1) for features in (spatial, bilateral)]

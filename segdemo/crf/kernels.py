@@ -19,8 +19,11 @@ from .simd import LANES, add, load, multiply, multiply_add, spread, store
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)  # 2^64 divided by the golden ratio (Knuth, multiplicative hashing)
 _EMPTY = np.iinfo(np.int64).min
+_AXIS_BITS, _AXES = 6, 63  # of a sorted fraction: its last bits tell the axis
 NOTHING = np.float32(0)
 _HALF = np.float32(0.5)
+BLOCK = 128
+"""So many pixels take a step together: enough for the vector units, few enough for the cache."""
 compiled = njit(cache=True, nogil=True, error_model="numpy")
 fast = njit(cache=True, nogil=True, error_model="numpy", fastmath=True)
 inline = njit(inline="always")
@@ -30,111 +33,170 @@ inline = njit(inline="always")
 
 
 @compiled
-def bounds(features, start, stop):
-    """The smallest and largest feature along each axis, (2, d); NaN if one is not finite."""
-    d = features.shape[1]
-    found, sound = np.empty((2, d), np.float32), np.zeros(d, np.float32)
-    found[:] = features[start]
-    for i in range(start, stop):
-        for a in range(d):
-            found[0, a] = min(found[0, a], features[i, a])
-            found[1, a] = max(found[1, a], features[i, a])
-            sound[a] += features[i, a] * NOTHING
-    return found + sound
+def bounds(values, start, stop):
+    """The smallest and largest of values (N, c) along each axis, (2, c) float32; NaN if one is not finite."""
+    found = np.empty((2, values.shape[1]), np.float32)
+    for a in range(values.shape[1]):
+        low, high, unsound = values[start, a], values[start, a], 0
+        for i in range(start, stop):
+            value = values[i, a]
+            low, high = min(low, value), max(high, value)
+            unsound += not value - value == 0
+        found[0, a], found[1, a] = (np.nan, np.nan) if unsound else (low, high)
+    return found
 
 
 @inline
 def _slot(table, shift, key):
-    """The place of ``key`` in a hash table of 2^(64 - shift), or the free place where it belongs (linear probing).
+    """The row of ``key`` in a hash table of 2^(64 - shift), or the free row where it belongs (linear probing).
 
     With ``shift`` 0 all keys are smaller than the table, and are their places: neighbours stay near each other.
     """
     place = np.int64((np.uint64(key) * _GOLDEN) >> np.uint64(shift)) if shift else key
-    while table[place] != key and table[place] != _EMPTY:
+    while table[place, 0] != key and table[place, 0] != _EMPTY:
         place = (place + 1) & (len(table) - 1)
     return place
 
 
 @compiled
 def number_keys(keys, bits, shift):
-    """A hash table of 2^bits keys, with the distinct ones of ``keys`` numbered in order of appearance.
+    """A hash table of 2^bits rows (key, number), with the distinct ``keys`` numbered in order of appearance.
 
     ``shift``: see ``_slot``.
 
-    Returns (table, number, numbers): ``number[place]`` is that of ``table[place]``, ``numbers[i]`` that of ``keys[i]``.
+    Returns (table, numbers): ``numbers[i]`` is that of ``keys[i]``.
     """
-    table, number = np.full(1 << bits, _EMPTY), np.empty(1 << bits, np.int32)
-    numbers, count = np.empty(len(keys), np.int32), 0
+    table, numbers, count = np.full((1 << bits, 2), _EMPTY), np.empty(len(keys), np.int32), 0
     for i in range(len(keys)):
         place = _slot(table, shift, keys[i])
-        if table[place] == _EMPTY:
-            table[place], number[place] = keys[i], count
+        if table[place, 0] == _EMPTY:
+            table[place, 0], table[place, 1] = keys[i], count
             count += 1
-        numbers[i] = number[place]
-    return table, number, numbers
+        numbers[i] = table[place, 1]
+    return table, numbers
 
 
 @compiled
 def embed(features, low, radix, bits, shift, start, stop, vertices, weights):
     """Find the simplex around each feature: its corners and the feature's barycentric weights, both (N, d+1).
 
-    The corners are numbered in the order in which this strip meets them. ``low`` and ``radix``: (d,) int64;
-    ``bits`` and ``shift``: of the hash table to begin with.
-    Returns the keys of the numbered vertices, (m,) int64.
+    The corners are numbered in the order in which this strip meets them. ``features``: see ``_read``. ``low`` and
+    ``radix``: (d,) int64; ``bits`` and ``shift``: of the hash table to begin with.
+    Returns the keys of the numbered vertices, (m,) int64, and the sums of the weights at each, (m,) float32.
     """
-    known, count = np.empty(1 << bits, np.int64), 0
-    table, number, _ = number_keys(known[:0], bits, shift)
-    while start < stop:
-        start, count = _embed_some(
-            features, low, radix, start, stop, vertices, weights, table, shift, number, known, count
-        )
-        if start < stop:  # double the table, so that probing stays short
-            bits, shift = bits + 1, 63 - bits
-            known = np.concatenate((known, known))
-            table, number, _ = number_keys(known[:count], bits, shift)
-    return known[:count].copy()
+    d, count = len(radix), 0
+    table, _ = number_keys(np.empty(0, np.int64), bits, shift)
+    known, sums = np.empty(1 << bits, np.int64), np.zeros(1 << bits, np.float32)
+    keys = np.empty((d + 1, BLOCK), np.int64)
+    block, order = np.zeros((d, BLOCK), np.float32), np.zeros((d, BLOCK), np.int64)
+    for first in range(start, stop, BLOCK):
+        size = min(BLOCK, stop - first)
+        while shift and 2 * (count + keys.size) > len(table):  # double the table, so that probing stays short
+            bits, shift = bits + 1, shift - 1
+            known, sums = np.concatenate((known, known)), np.concatenate((sums, np.zeros_like(sums)))
+            table, _ = number_keys(known[:count], bits, shift)
+        _read(features, first, size, block)
+        _round(block, low, radix, keys[0], order)
+        _sort(order)
+        corners, shares = vertices[first : first + size], weights[first : first + size]
+        _walk(order, radix, keys, shares)
+        count = _number(keys, shares, table, shift, known, sums, count, corners)
+    return known[:count].copy(), sums[:count].copy()
+
+
+@inline
+def _read(features, first, size, block):
+    """The features of a block of pixels into (d, BLOCK): (x, y, values).
+
+    ``features``: the coordinates x of the picture's columns and y of its rows, both empty if there is no picture;
+    (N, c) values and what to divide them by.
+    """
+    x, y, values, unit = features
+    if len(x):
+        column, row = first % len(x), first // len(x)
+        for j in range(size):
+            block[0, j], block[1, j] = x[column], y[row]
+            column += 1
+            if column == len(x):
+                column, row = 0, row + 1
+    axes = len(block) - values.shape[1]
+    for a in range(values.shape[1]):
+        for j in range(size):
+            block[axes + a, j] = np.float32(values[first + j, a]) / unit
 
 
 @compiled
-def _embed_some(features, low, radix, start, stop, vertices, weights, table, shift, number, known, count):
-    """The pixels from ``start`` on until the hash table is half full; returns where it stopped and the new count."""
-    d = len(radix)
-    scale, fraction, step = np.empty(d, np.float32), np.empty(d, np.float32), np.empty(d, np.int64)
-    for a in range(d):
-        scale[a] = math.sqrt(2 / 3 / ((a + 1) * (a + 2)))
-    ordered = np.zeros(d + 2, np.float32)
-    ordered[0] = 1  # ordered[1..d]: the fractions from the largest on, ordered[d+1] = 0
-    last_key, last_number = np.full(d + 1, _EMPTY), np.zeros(d + 1, np.int32)
-    for i in range(start, stop):
-        if 2 * (count + d + 1) > len(table):
-            return i, count
-        key, running = np.int64(0), np.float32(0)
-        for a in range(d):
-            length = features[i, a] * scale[a]
-            running += length
-            y = running + np.float32(a + 1) * length
+def _round(block, low, radix, keys, order):
+    """Features (d, BLOCK) to the lattice: each one's key when rounded down, and its fractions by axis, to be sorted.
+
+    ``order``, (d, BLOCK) int64: a fraction's bits, which as an integer compare like the number, before the axis,
+    counted down so that of equal fractions the first axis is the largest.
+    """
+    running, fraction = np.zeros(BLOCK, np.float32), np.empty(BLOCK, np.float32)
+    bits = fraction.view(np.int32)
+    keys[:] = 0
+    for a in range(len(block)):
+        scale, feature, ordered = np.float32(math.sqrt(2 / 3 / ((a + 1) * (a + 2)))), block[a], order[a]
+        for j in range(BLOCK):
+            length = feature[j] * scale
+            running[j] += length
+            y = running[j] + np.float32(a + 1) * length
             floor = np.floor(y)
-            key += (np.int64(floor) - low[a]) * radix[a]
-            fraction[a] = y - floor
-        for a in range(d):
-            rank = 0  # counting who comes before needs no branches, which a sort would guess wrong
-            for b in range(a):
-                rank += fraction[b] >= fraction[a]
-            for b in range(a + 1, d):
-                rank += fraction[b] > fraction[a]
-            ordered[rank + 1], step[rank] = fraction[a], radix[a]
-        for corner in range(d + 1):
-            if corner > 0:
-                key += step[corner - 1]
-            weights[i, corner] = ordered[corner] - ordered[corner + 1]
-            if key != last_key[corner]:  # often it is the same corner as the pixel's before
-                place = _slot(table, shift, key)
-                if table[place] == _EMPTY:
-                    table[place], number[place], known[count] = key, count, key
+            keys[j] += (np.int64(floor) - low[a]) * radix[a]
+            fraction[j] = y - floor
+        for j in range(BLOCK):
+            ordered[j] = (np.int64(bits[j]) << _AXIS_BITS) | (_AXES - a)
+
+
+@compiled
+def _sort(order):
+    """The largest of each column of (d, BLOCK) first: by exchanges that need no branches."""
+    for end in range(len(order) - 1, 0, -1):
+        for a in range(end):
+            upper, lower = order[a], order[a + 1]
+            for j in range(BLOCK):
+                larger, smaller = max(upper[j], lower[j]), min(upper[j], lower[j])
+                upper[j], lower[j] = larger, smaller
+
+
+@compiled
+def _walk(order, radix, keys, weights):
+    """From the key of the first corner, (d+1, BLOCK), to the others; barycentric weights (size, d+1)."""
+    d, before, fraction = len(order), np.ones(BLOCK, np.float32), np.empty(BLOCK, np.float32)
+    bits = fraction.view(np.int32)
+    for corner in range(d):
+        ordered, here, there = order[corner], keys[corner], keys[corner + 1]
+        for j in range(BLOCK):
+            bits[j] = ordered[j] >> _AXIS_BITS
+            there[j] = here[j] + radix[_AXES - (ordered[j] & _AXES)]
+        for j in range(len(weights)):
+            weights[j, corner] = before[j] - fraction[j]
+        before[:] = fraction
+    for j in range(len(weights)):
+        weights[j, d] = before[j]
+
+
+@fast
+def _number(keys, weights, table, shift, known, sums, count, vertices):
+    """The numbers of the vertices (size, d+1) with these keys (d+1, BLOCK), whose ``sums`` the weights are added to.
+
+    Returns the new count. It is ``_slot`` written out: unsigned places need no check for being negative.
+    """
+    flat, mask = table.reshape(-1), np.uint64(len(table) - 1)
+    for j in range(len(vertices)):
+        for corner in range(len(keys)):
+            key = keys[corner, j]
+            place = (np.uint64(key) * _GOLDEN) >> np.uint64(shift) if shift else np.uint64(key)
+            while flat[place + place] != key:
+                if flat[place + place] == _EMPTY:
+                    flat[place + place], flat[place + place + np.uint64(1)], known[count] = key, count, key
                     count += 1
-                last_key[corner], last_number[corner] = key, number[place]
-            vertices[i, corner] = last_number[corner]
-    return stop, count
+                    break
+                place = (place + np.uint64(1)) & mask
+            number = np.uint64(flat[place + place + np.uint64(1)])
+            vertices[j, corner] = number
+            sums[number] += weights[j, corner]
+    return count
 
 
 @compiled
@@ -146,13 +208,13 @@ def renumber(vertices, numbers, start, stop):
 
 
 @compiled
-def connect(known, steps, table, shift, number, start, stop, neighbours):
+def connect(known, steps, table, shift, start, stop, neighbours):
     """Enter into neighbours (d+1, M, 2) who is one step ahead of the vertices start..stop, and they behind it."""
     for axis in range(len(steps)):
         for v in range(start, stop):
             place = _slot(table, shift, known[v] + steps[axis])
-            if table[place] != _EMPTY:
-                ahead = number[place]
+            if table[place, 0] != _EMPTY:
+                ahead = table[place, 1]
                 neighbours[axis, v, 0], neighbours[axis, ahead, 1] = ahead, v
 
 
@@ -223,12 +285,12 @@ def slice_(table, vertices, weights, start, stop, values):
 @fast
 def blur(table, neighbours, scale, blurred, start, stop):
     """blurred[v] = scale * (table[v] + half of both its neighbours along one axis)."""
-    whole = table.shape[1] // LANES * LANES
+    width = table.shape[1]
+    whole, half, flat, out = width // LANES * LANES, scale * _HALF, table.reshape(-1), blurred.reshape(-1)
     for v in range(start, stop):
-        here, ahead, behind = table[v], table[neighbours[v, 0]], table[neighbours[v, 1]]
-        out = blurred[v]
+        here, ahead, behind = v * width, neighbours[v, 0] * width, neighbours[v, 1] * width
         for k in range(0, whole, LANES):
-            both = add(load(ahead, k), load(behind, k))
-            store(out, k, multiply(spread(scale), multiply_add(_HALF, both, load(here, k))))
-        for k in range(whole, len(out)):
-            out[k] = scale * (here[k] + _HALF * (ahead[k] + behind[k]))
+            both = multiply(add(load(flat, ahead + k), load(flat, behind + k)), spread(half))
+            store(out, here + k, multiply_add(scale, load(flat, here + k), both))
+        for k in range(whole, width):
+            out[here + k] = scale * flat[here + k] + half * (flat[ahead + k] + flat[behind + k])

@@ -31,6 +31,27 @@ from ..strips import in_strips
 from . import kernels
 
 
+class Pixels:
+    """The features (x, y, values) / widths of all pixels of a picture, made where they are needed.
+
+    Args:
+        size: (H, W).
+        sigma_xy: the Gaussian's width in space, in pixels.
+        values: (N, c) uint8 or float32, c from 0 on.
+        sigma_values: the width in them.
+    """
+
+    def __init__(self, size: tuple[int, int], sigma_xy: float, values: np.ndarray, sigma_values: float = 1.0):
+        x, y = (np.arange(length) / sigma_xy for length in size[::-1])
+        self.x, self.y = x.astype(np.float32), y.astype(np.float32)
+        self.values, self.unit = values, np.float32(sigma_values)
+
+    def tensor(self) -> torch.Tensor:
+        """(N, 2 + c) float32."""
+        x, y = np.meshgrid(self.x, self.y)
+        return torch.from_numpy(np.column_stack([x.ravel(), y.ravel(), self.values / self.unit]))
+
+
 class Lattice:
     """The permutohedral lattice around N features of d dimensions, in units of the Gaussian's width.
 
@@ -38,7 +59,7 @@ class Lattice:
     ``compiled`` is False; on other devices they are PyTorch. Both give the same to rounding.
 
     Args:
-        features: (N, d) float32 tensor; pixels at distance 1 weigh exp(-1/2).
+        features: (N, d) float32 tensor, or ``Pixels`` on the CPU; pixels at distance 1 weigh exp(-1/2).
 
     Attributes:
         vertices: (N, d+1) int32, the corners of each pixel's simplex, numbered 0..M-1.
@@ -49,13 +70,16 @@ class Lattice:
         ParameterError: features that are not finite, or so far apart that vertices cannot be numbered.
     """
 
-    def __init__(self, features: torch.Tensor, compiled: bool | None = None):
-        self.compiled = features.device.type == "cpu" if compiled is None else compiled
-        features = features.float().contiguous()
-        numbering = _numbering(features, self.compiled)
-        build = _build_compiled if self.compiled else _build
-        self.vertices, self.weights, self.neighbours = build(features, *numbering)
-        d = features.shape[1]
+    def __init__(self, features: torch.Tensor | Pixels, compiled: bool | None = None):
+        if isinstance(features, torch.Tensor):
+            features = features.float().contiguous()
+            compiled = features.device.type == "cpu" if compiled is None else compiled
+        elif compiled is False:
+            features = features.tensor()
+        self.compiled = compiled is not False
+        built = _build_compiled(*_parts(features)) if self.compiled else _build(features)
+        self.vertices, self.weights, self.neighbours, self._ones = built
+        d = len(self.neighbours) - 1
         # The blur sums to 2^(d+1), the Gaussian to (2 pi)^(d/2) per unit of volume, with det B vertices in it.
         self.scale = (4 * math.pi / 3) ** (d / 2) * math.sqrt(d + 1) / 2 ** (d + 1)
 
@@ -74,9 +98,9 @@ class Lattice:
         This is how Krahenbuhl & Koltun's implementation weighs the kernels of a dense CRF.
         Changes ``weights`` in place; returns the lattice.
         """
-        table = self._blurred_ones()
+        table, self._ones = self._blurred_ones(), None
         if self.compiled:
-            arrays = table.numpy(), self.vertices.numpy(), self.weights.numpy()
+            arrays = table.numpy(), self.vertices.numpy().view(np.uint32), self.weights.numpy()
             in_strips(lambda _, *ends: kernels.normalize(*arrays, *ends), len(self.vertices))
         else:
             self.weights *= (self.slice(table[:, None]) + 1e-20).rsqrt()
@@ -89,12 +113,14 @@ class Lattice:
         if not self.compiled:
             sums = self.slice(table[:, None])
             return float(sums.max()), float(sums.double().sum())
-        arrays = table.numpy(), self.vertices.numpy(), self.weights.numpy()
+        arrays = table.numpy(), self.vertices.numpy().view(np.uint32), self.weights.numpy()
         parts = in_strips(lambda _, *ends: kernels.row_sums(*arrays, *ends), len(self.vertices))
         return max(part[0] for part in parts), sum(part[1] for part in parts)
 
     def _blurred_ones(self) -> torch.Tensor:
         """(M+1,): a map of ones, splatted and blurred."""
+        if self._ones is not None:  # new weights were summed up when they were made
+            return self.blur(self._ones)[:, 0]
         if not self.compiled:
             return self.blur(self.splat(torch.ones(len(self.weights), 1, device=self.weights.device)))[:, 0]
         tables = np.zeros((self.strips, self.count + 1), np.float32)
@@ -177,7 +203,7 @@ class Lattice:
         if not self.compiled:
             return F.embedding_bag(self.vertices, table, mode="sum", per_sample_weights=self.weights)
         values = np.zeros((len(self.vertices), table.shape[1]), np.float32)
-        arrays = table.numpy(), self.vertices.numpy(), self.weights.numpy()
+        arrays = table.numpy(), self.vertices.numpy().view(np.uint32), self.weights.numpy()
         run = lambda _, start, stop: kernels.slice_(*arrays, start, stop, values)  # noqa: E731
         in_strips(run, len(values))
         return torch.from_numpy(values)
@@ -206,12 +232,12 @@ def lattice_coordinates(features: torch.Tensor) -> torch.Tensor:
     return steps.cumsum(1) + (axes + 1) * steps
 
 
-def _numbering(features: torch.Tensor, compiled: bool) -> tuple[list[int], list[int], list[int], int]:
+def _numbering(ends: torch.Tensor) -> tuple[list[int], list[int], list[int], int]:
     """How a vertex y becomes one integer, key = sum_a (y_a - low_a) radix_a, unique for all vertices.
 
+    ``ends``: (2, d) the smallest and the largest feature along each axis.
     Returns low, radix, the key's change along the d+1 blur directions, and what all keys are smaller than.
     """
-    ends = _bounds(features.numpy()) if compiled else torch.stack(features.aminmax(dim=0))
     corners = lattice_coordinates(ends)  # B >= 0: bounds map to bounds
     if not torch.isfinite(corners).all():
         raise ParameterError("The CRF's widths are too small or its picture is not finite: use larger widths.")
@@ -223,40 +249,55 @@ def _numbering(features: torch.Tensor, compiled: bool) -> tuple[list[int], list[
     return [int(a) - 3 for a in low], radix, [sum(radix), *radix], math.prod(extents)
 
 
-def _bounds(features: np.ndarray) -> torch.Tensor:
-    ends = np.stack(in_strips(lambda _, a, b: kernels.bounds(features, a, b), len(features)))  # (strips, 2, d)
-    return torch.from_numpy(np.stack([ends[:, 0].min(0), ends[:, 1].max(0)]))
+def _parts(features: torch.Tensor | Pixels) -> tuple[tuple, torch.Tensor]:
+    """Features as ``kernels.embed`` reads them, x, y, values and their unit; and their bounds, (2, d)."""
+    nowhere = np.empty(0, np.float32)
+    pixels = not isinstance(features, torch.Tensor)
+    parts = (features.x, features.y, features.values, features.unit) if pixels else (
+        nowhere, nowhere, features.numpy(), np.float32(1))  # fmt: skip
+    x, y, values, unit = parts
+    ends = np.stack(in_strips(lambda _, a, b: kernels.bounds(values, a, b), len(values)))  # (strips, 2, c)
+    ends = np.stack([ends[:, 0].min(0), ends[:, 1].max(0)]) / unit
+    if pixels:
+        ends = np.column_stack([[x[0], x[-1]], [y[0], y[-1]], ends])
+    return parts, torch.from_numpy(ends)
 
 
-def _build_compiled(features, low, radix, steps, end):
-    features, count, corners = features.numpy(), len(features), features.shape[1] + 1
+def _build_compiled(features: tuple, ends: torch.Tensor):
+    low, radix, steps, end = _numbering(ends)
+    count, corners = len(features[2]), len(steps)
     vertices, weights = np.empty((count, corners), np.int32), np.empty((count, corners), np.float32)
     low, radix, steps = (np.array(values, np.int64) for values in (low, radix, steps))
-    bits, shift = 14, 50  # of the hash table: 2^bits places, and see ``kernels._slot``
+    bits = min(16, max(12, count.bit_length() - 2))  # of the hash table to begin with: 2^bits places
+    shift = 64 - bits  # see ``kernels._slot``
     if 2 * end <= count:  # as for pixels in the plane
         bits, shift = (2 * end).bit_length(), 0
     embed = lambda _, *ends: kernels.embed(features, low, radix, bits, shift, *ends, vertices, weights)  # noqa: E731
-    found = in_strips(embed, count)  # the keys that each strip has met, numbered by itself
+    found, sums = zip(*in_strips(embed, count), strict=True)  # what each strip has met, numbered by itself
     keys = np.concatenate(found)
     bits = max(bits, (2 * len(keys) - 1).bit_length())
     shift = shift and 64 - bits
-    table, number, numbers = kernels.number_keys(keys, bits, shift)
-    ends = np.cumsum([len(part) for part in found])
-
-    def renumber(strip, start, stop):  # the first strip's numbers are everyone's
-        if strip > 0:
-            kernels.renumber(vertices, numbers[ends[strip - 1] : ends[strip]], start, stop)
-
-    in_strips(renumber, count, len(found))
+    table, numbers = kernels.number_keys(keys, bits, shift)
+    _renumber(vertices, numbers, [len(part) for part in found])
     known = np.empty(numbers.max() + 1, np.int64)
     known[numbers] = keys
     neighbours = np.full((corners, len(known), 2), len(known), np.int32)
-    arrays = known, steps, table, shift, number
-    in_strips(lambda _, start, stop: kernels.connect(*arrays, start, stop, neighbours), len(known))
-    return torch.from_numpy(vertices), torch.from_numpy(weights), torch.from_numpy(neighbours)
+    connect = lambda _, *ends: kernels.connect(known, steps, table, shift, *ends, neighbours)  # noqa: E731
+    in_strips(connect, len(known))
+    ones = np.bincount(numbers, np.concatenate(sums), len(known) + 1).astype(np.float32)
+    return *map(torch.from_numpy, (vertices, weights, neighbours)), torch.from_numpy(ones)[:, None]
 
 
-def _build(features, low, radix, steps, _):
+def _renumber(vertices: np.ndarray, numbers: np.ndarray, met: list[int]) -> None:
+    """Each strip's own numbers become everyone's, ``numbers``; the first strip's are. All threads help with each."""
+    for strip in range(1, len(met)):
+        own = numbers[sum(met[:strip]) : sum(met[: strip + 1])]
+        rows = vertices[len(vertices) * strip // len(met) : len(vertices) * (strip + 1) // len(met)]
+        in_strips(lambda _, *ends, rows=rows, own=own: kernels.renumber(rows, own, *ends), len(rows))
+
+
+def _build(features: torch.Tensor):
+    low, radix, steps, _ = _numbering(torch.stack(features.aminmax(dim=0)))
     low, radix, steps = (torch.tensor(values, device=features.device) for values in (low, radix, steps))
     y = lattice_coordinates(features)  # (N, d)
     fraction, order = (y - y.floor()).sort(dim=1, descending=True, stable=True)
@@ -267,4 +308,4 @@ def _build(features, low, radix, steps, _):
     wanted = known[None, :, None] + torch.stack([steps, -steps], 1)[:, None]  # (d+1, M, 2)
     place = torch.searchsorted(known, wanted).clamp_(max=len(known) - 1)
     neighbours = torch.where(known[place] == wanted, place, len(known))
-    return vertices.int(), edges[0] - edges[1], neighbours.int()
+    return vertices.int(), edges[0] - edges[1], neighbours.int(), None

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from segdemo.crf.lattice import Lattice, lattice_coordinates
+from segdemo.crf.lattice import Lattice, Pixels, lattice_coordinates
 from segdemo.errors import ParameterError
 
 
@@ -54,6 +54,25 @@ def test_compiled_and_plain_paths_agree(dimensions, channels):
     assert torch.allclose(compiled.weights, plain.weights, atol=1e-5)
     assert torch.allclose(compiled.filter(values), plain.filter(values), rtol=1e-4, atol=1e-4)
     assert compiled.normalize().gain == pytest.approx(plain.normalize().gain, rel=1e-3)
+
+
+@pytest.mark.parametrize("channels", [0, 3])
+@pytest.mark.parametrize("size", [(1, 1), (3, 50), (97, 131)])
+def test_lattice_of_pixels_is_that_of_their_features(channels, size):
+    """Features made on the way give the same bits as features in a table."""
+    values = np.random.default_rng(0).integers(0, 256, (size[0] * size[1], channels), np.uint8)
+    pixels = Pixels(size, 7.0, values, 30.0)
+    a, b = Lattice(pixels), Lattice(pixels.tensor())
+    for name in ("vertices", "weights", "neighbours"):
+        assert torch.equal(getattr(a, name), getattr(b, name))
+    assert Lattice(pixels, compiled=False).count == a.count
+
+
+@pytest.mark.parametrize("dimensions", [1, 2, 5])
+def test_ones_summed_while_building_are_those_splatted(dimensions):
+    lattice = Lattice(cloud(20000, dimensions))
+    summed, lattice._ones = lattice._blurred_ones(), None
+    assert torch.allclose(summed, lattice._blurred_ones(), rtol=1e-4)
 
 
 @pytest.mark.parametrize("dimensions", [1, 2, 5])
