@@ -142,9 +142,9 @@ class DenseCRF:
     ) -> torch.Tensor:
         """Q after ``iterations``, (K, H, W) float32 on ``device``; arguments as in ``dense_crf``."""
         state = self.start(probabilities, spatial_weight, bilateral_weight, **options)
-        for left in range(_checked_iterations(iterations) - 1, -1, -1):
-            state.update(keep=left == 0, splat=left > 0)
-        return state.beliefs().view(-1, *self.size)
+        for _ in range(_checked_iterations(iterations) - 1):
+            state.update(keep=False)
+        return (state.finish() if iterations else state.beliefs()).view(-1, *self.size)
 
     def mean_field(
         self,

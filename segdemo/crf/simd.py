@@ -4,8 +4,8 @@ Rows of 8 or 24 labels are too short for LLVM's loop vectorizer, which wants to 
 unrolls for long loops. Saying "eight at once" makes the loops over a pixel's labels two to four times faster.
 LLVM turns the eight into one AVX register, two NEON or SSE registers, or plain floats, as the machine has them.
 
-``load``, ``store``, ``spread``, ``add``, ``multiply``, ``multiply_add``, ``maximum``, ``highest`` and ``total`` are
-callable from functions compiled by numba only. Sums may be reordered; NaN is not expected.
+``load``, ``store``, ``spread``, ``add``, ``multiply``, ``multiply_add``, ``maximum``, ``minimum``, ``highest``, ``total``
+and ``transpose`` are callable from functions compiled by numba only. Sums may be reordered; NaN is not expected.
 """
 
 from __future__ import annotations
@@ -103,6 +103,51 @@ def maximum(typing, a, b):
         return builder.select(builder.fcmp_ordered(">", *arguments, flags=_FAST), *arguments)
 
     return float32x8(a, b), generate
+
+
+@intrinsic
+def minimum(typing, a, b):
+    """The smaller of each pair."""
+
+    def generate(context, builder, signature, arguments):
+        return builder.select(builder.fcmp_ordered("<", *arguments, flags=_FAST), *arguments)
+
+    return float32x8(a, b), generate
+
+
+@intrinsic
+def transpose(typing, source, index, step, target, place, pitch):
+    """target[place + pitch j + i] = source[index + step i + j] for i, j = 0..7, of contiguous (n,) float32 arrays."""
+
+    def generate(context, builder, signature, arguments):
+        kinds, (source, index, step, target, place, pitch) = signature.args, arguments
+        rows = []
+        for _ in range(LANES):
+            rows.append(builder.load(_address(context, builder, kinds[0], source, index), align=4))
+            index = builder.add(index, step)
+        distance = LANES // 2  # swap the off-diagonal quarters of ever smaller squares
+        while distance:
+            for i in (i for i in range(LANES) if not i & distance):
+                rows[i], rows[i + distance] = _swap_quarters(builder, rows[i], rows[i + distance], distance)
+            distance //= 2
+        for row in rows:
+            builder.store(row, _address(context, builder, kinds[3], target, place), align=4)
+            place = builder.add(place, pitch)
+        return context.get_dummy_value()
+
+    return types.void(source, types.intp, types.intp, target, types.intp, types.intp), generate
+
+
+def _swap_quarters(builder, a, b, distance):
+    """Two rows, with the lanes of ``a`` at odd multiples of ``distance`` and those of ``b`` at even ones exchanged."""
+    lanes = range(LANES)
+    first = [LANES + i - distance if i & distance else i for i in lanes]
+    second = [LANES + i if i & distance else i + distance for i in lanes]
+    kind = ir.VectorType(ir.IntType(32), LANES)
+    return (
+        builder.shuffle_vector(a, b, ir.Constant(kind, first)),
+        builder.shuffle_vector(a, b, ir.Constant(kind, second)),
+    )
 
 
 def _reduction(name: str, combine):

@@ -311,8 +311,11 @@ def test_a_label_that_comes_back_is_filtered_again():
     assert state._tables[0].shape[1] == 8
     state.labels.quiet = 0.0
     state.update()
+    columns = state._own >= 0
+    labels = state._own[columns]
+    assert sorted(labels) == list(range(20))
     for kernel, table in zip(state.kernels, state._tables, strict=True):
-        assert torch.allclose(table, kernel.splat(state.q), atol=1e-3)
+        assert torch.allclose(table[:, columns], kernel.splat(state.beliefs()[labels].T), atol=1e-3)
 
 
 def test_a_rare_but_possible_label_survives():
