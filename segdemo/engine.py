@@ -20,6 +20,7 @@ from .crf.refine import RefinementParams, refine
 from .errors import ParameterError, ScribbleError, SegdemoError, UnavailableError
 from .graphcut.scribbles import fit_scribbles
 from .method import Method, Params, Run, get_method, methods
+from .networks import features
 from .networks.backbones import fold_batch_norm
 from .networks.inference import is_public, load_network
 from .segmentation import Segmentation, enlarge_labels
@@ -263,7 +264,12 @@ class Engine:
             is_cancelled=is_cancelled,
             cache_get=lambda name, build: self._photos.get((key, str(device), name), build),
             load_network=lambda name: self.network(name, device),
+            load_features=lambda: self._features(working, device),
         )
+
+    def _features(self, working: np.ndarray, device: torch.device) -> list[np.ndarray]:
+        """The maps of ``features.NETWORK``; not kept, for whoever wants them keeps what it makes of them."""
+        return features.photo_features(self.network(features.NETWORK, device), working, device, self.dtype(device))
 
     @staticmethod
     def _carry_out(chosen: Method, settings: Params, working: np.ndarray, run: Run) -> Segmentation:

@@ -79,6 +79,7 @@ class Run:
     is_cancelled: Callable[[], bool] | None = None
     cache_get: Callable[[Hashable, Callable[[], Any]], Any] | None = None
     load_network: Callable[[str], Any] | None = None
+    load_features: Callable[[], list[np.ndarray]] | None = None
     timings: dict[str, float] = field(default_factory=dict)
     frames: list[Frame] = field(default_factory=list)
     energy: list[float] = field(default_factory=list)
@@ -134,6 +135,15 @@ class Run:
         if self.load_network is None:
             raise UnavailableError(f"{name}: networks are loaded by the engine; run this method through Engine.run")
         return self.load_network(name)
+
+    def features(self) -> list[np.ndarray]:
+        """What a trained network sees in the photo: maps (C, h', w') float32, fine to coarse in no fixed order.
+
+        Raises ``UnavailableError`` where there is none.
+        """
+        if self.load_features is None:
+            raise UnavailableError("features come from a network, which the engine loads; run this through Engine.run")
+        return self.load_features()
 
 
 @dataclass(frozen=True)

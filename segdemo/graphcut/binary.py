@@ -1,7 +1,9 @@
 """Interactive graph cut: object and background from scribbles, by one exact minimum cut.
 
 Reference: Boykov & Jolly, Interactive graph cuts for optimal boundary and region segmentation
-of objects in N-D images, ICCV 2001. The larger the smoothness, the shorter the outline; the
+of objects in N-D images, ICCV 2001. The data term multiplies likelihoods of colour, texture and the
+features of a trained network (``likelihood.py``, ``deep.py``), each to the power of its weight, with
+a prior for the nearer stroke. The larger the smoothness, the shorter the outline; the
 replay shows this from lambda = 0, where each pixel decides for itself, up to the chosen lambda.
 """
 
@@ -15,9 +17,11 @@ import cv2
 import numpy as np
 from pydantic import Field
 
+from ..errors import UnavailableError
 from ..labels import BINARY
 from ..method import Params, Run, method, require_scribbles
 from ..segmentation import Picture, Segmentation, heatmap
+from .deep import feature_log_odds, principal_components
 from .energy import (
     SCALE,
     STEPS,
@@ -75,6 +79,14 @@ class CutParams(EdgeParams):
 
 
 class GraphCutParams(CutParams):
+    colour_weight: float = Field(0.4, ge=0, le=10, description="how much the colour likelihoods count")
+    texture_weight: float = Field(0.1, ge=0, le=10, description="how much the likelihoods of texture count")
+    nearness_weight: float = Field(
+        1.35, ge=0, le=10, description="how much the nearer stroke is favoured; 0 = the likelihoods alone"
+    )
+    deep_weight: float = Field(
+        2.0, ge=0, le=10, description="how much the features of a trained network count; 0 = colour and texture alone"
+    )
     relearn: float = Field(
         0.3,
         ge=0,
@@ -118,10 +130,14 @@ def graphcut(image: np.ndarray, params: GraphCutParams, run: Run) -> Segmentatio
         "pixels in parts removed": int(removed.sum()),
         "lambda": params.smoothness,
         "sigma (Lab units)": round(sigma, 3),
+        "deep features": deep_features(params, run)[1],
     }
+    pictures = []
+    if run.keep_frames:
+        pictures = [*cost_pictures(costs), *feature_pictures(seeds, params, run), cut_picture(labels, weights)]
     return Segmentation(
         labels=labels, names=list(BINARY.names), palette=BINARY.palette, energy_name="energy (nats)",
-        pictures=[*cost_pictures(costs), cut_picture(labels, weights)] if run.keep_frames else [], facts=facts,
+        pictures=pictures, facts=facts,
     )  # fmt: skip
 
 
@@ -141,6 +157,11 @@ def log_scores(image: np.ndarray, seeds: np.ndarray, params: CutParams, run: Run
         colours = run.cached("graphcut Lab", lambda: lab_colours(image))
         lengths = run.cached(("graphcut lengths", params.detour), lambda: step_lengths(colours, params.detour))
     prior = nearness_log_prior(seeds, labels, params.nearness_weight, lengths)
+    features, _ = deep_features(params, run)
+    if features is not None:
+        odds = params.deep_weight * feature_log_odds(features, seeds)
+        prior[BACKGROUND] -= odds / 2
+        prior[OBJECT] += odds / 2
     logs = stroke_log_likelihoods(image, seeds, params, run, labels)
     share = getattr(params, "relearn", 0.0)
     if share > 0 and params.colour_weight + params.texture_weight > 0:
@@ -166,6 +187,21 @@ def stroke_log_likelihoods(
                 feature, seeds, labels, params.likelihood, params.components, run.rng
             )
     return total
+
+
+def deep_features(params: CutParams, run: Run) -> tuple[np.ndarray | None, str]:
+    """Features of the photo by a trained network, (h', w', D) float32, or None; and what there is to say about them.
+
+    They depend on the photo only, so that every further stroke finds them ready.
+    """
+    if getattr(params, "deep_weight", 0.0) == 0:
+        return None, "not used"
+    try:
+        with run.time("features"):
+            features = run.cached("graphcut features", lambda: principal_components(run.features()))
+    except UnavailableError as reason:
+        return None, f"colour and texture alone: {reason}"
+    return features, f"{features.shape[2]} principal components"
 
 
 def first_cut(image: np.ndarray, scores: np.ndarray, seeds: np.ndarray, run: Run) -> np.ndarray:
@@ -302,13 +338,23 @@ def cost_pictures(costs: np.ndarray) -> list[Picture]:
     of_object, of_background = (heatmap(costs[label], 0, high) for label in (OBJECT, BACKGROUND))
     return [
         Picture(
-            "Probability of the object", probability, "By colour and nearest stroke, pixel by pixel; yellow = object."
+            "Probability of the object", probability, "By all parts of the data term, pixel by pixel; yellow = object."
         ),
         Picture("Cost of the label object", of_object, "D_p(object), paid on the source side; yellow = expensive."),
         Picture(
             "Cost of the label background", of_background, "D_p(background), paid on the sink side; yellow = expensive."
         ),
     ]
+
+
+def feature_pictures(seeds: np.ndarray, params: CutParams, run: Run) -> list[Picture]:
+    """The network's part of the data term, if it has one."""
+    features, _ = deep_features(params, run)
+    if features is None:
+        return []
+    odds = params.deep_weight * feature_log_odds(features, seeds)
+    note = "What a classifier learned from the strokes makes of a trained network's features; yellow = object."
+    return [Picture("Probability of the object by deep features alone", heatmap(1 / (1 + np.exp(-odds)), 0, 1), note)]
 
 
 def cut_picture(labels: np.ndarray, weights: list[np.ndarray]) -> Picture:

@@ -137,9 +137,13 @@ class DeepLabV3Plus(nn.Module):
 
     def head(self, features: tuple[Tensor, ...]) -> Tensor:
         """Scores from the trunk's features."""
+        return self.classifier(self.decode(features))
+
+    def decode(self, features: tuple[Tensor, ...]) -> Tensor:
+        """What the classifier sees, (N, width, H/4, W/4)."""
         low, _, _, high = features  # (N, 24, H/4, W/4), (N, 320, H/16, W/16)
         high = resize(self.aspp(high), low.shape[2:])  # (N, width, H/4, W/4)
-        return self.classifier(self.decoder(torch.cat([high, self.low(low)], dim=1)))
+        return self.decoder(torch.cat([high, self.low(low)], dim=1))
 
 
 network_method(

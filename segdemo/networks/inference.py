@@ -128,6 +128,20 @@ Once = Callable[[tuple, Callable[[], Any]], Any]
 """``once(key, build)``: what ``build()`` gives, remembered for this photo under ``key``."""
 
 
+def network_input(
+    network: nn.Module, image: np.ndarray, long_side: int, device: torch.device, dtype: torch.dtype
+) -> Tensor:
+    """An (h, w, 3) uint8 image as a network takes it, (1, 3, h', w').
+
+    Scaled to the network's input size, stretched by at most half a stride, which spares a padded border.
+    """
+    height, width = image.shape[:2]
+    x = normalize(torch.from_numpy(np.ascontiguousarray(image)).to(device).permute(2, 0, 1)[None])  # (1, 3, h, w)
+    shape = input_shape(height, width, long_side, network.stride)
+    x = nn.functional.interpolate(x, size=shape, mode="bilinear", antialias=True, align_corners=False)
+    return x.to(dtype, memory_format=torch.channels_last)
+
+
 @torch.inference_mode()
 def class_scores(
     network: nn.Module,
@@ -140,17 +154,12 @@ def class_scores(
 ) -> Tensor:
     """Scores before the softmax, (1, K, h', w') float32, of an (h, w, 3) uint8 image, on the network's own grid.
 
-    The photo is scaled to the network's input size (stretched by at most half a stride, which
-    spares a padded border). ``options`` go to the network's forward pass. What comes
-    before a network's ``head``, its ``encode``, depends on the photo only and is run ``once``.
+    ``options`` go to the network's forward pass. What comes before a network's ``head``, its
+    ``encode``, depends on the photo only and is run ``once``.
     """
-    height, width = image.shape[:2]
-    x = normalize(torch.from_numpy(np.ascontiguousarray(image)).to(device).permute(2, 0, 1)[None])  # (1, 3, h, w)
-    shape = input_shape(height, width, long_side, network.stride)
-    x = nn.functional.interpolate(x, size=shape, mode="bilinear", antialias=True, align_corners=False)
-    x = x.to(dtype, memory_format=torch.channels_last)
+    x = network_input(network, image, long_side, device, dtype)
     if hasattr(network, "head"):
-        return network.head(once(("features", shape), lambda: network.encode(x)), **options).float()
+        return network.head(once(("features", tuple(x.shape[2:])), lambda: network.encode(x)), **options).float()
     return network(x, **options).float()
 
 

@@ -85,8 +85,9 @@ def test_huge_smoothness_on_a_flat_photo_leaves_the_cheaper_seed_alone():
 def test_islands_without_a_stroke_are_removed():
     image, mask, scribbles = disc()
     image[5:12, 50:60] = (200, 120, 40)  # a second thing of the object's colour
-    loose = cut(image, scribbles, texture_weight=0.0, detour=0.0, relearn=0.0, connected=False)
-    kept = cut(image, scribbles, texture_weight=0.0, detour=0.0, relearn=0.0, connected=True)
+    colour_alone = dict(colour_weight=1.0, texture_weight=0.0, detour=0.0, relearn=0.0)
+    loose = cut(image, scribbles, **colour_alone, connected=False)
+    kept = cut(image, scribbles, **colour_alone, connected=True)
     assert loose.labels[8, 55] == 1 and kept.labels[8, 55] == 0
     assert kept.facts["pixels in parts removed"] > 0
     assert kept.facts["energy"] == kept.facts["maximum flow"] == loose.facts["energy"]
