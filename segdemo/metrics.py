@@ -15,6 +15,7 @@ A measure of nothing (no pixel to compare) is NaN.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -24,6 +25,9 @@ from .labels import IGNORE, VOC21
 
 SEVEN = ("background", "cat", "cow", "dog", "horse", "person", "sheep")
 """The VOC classes that mIoU-7 averages over."""
+
+DENSE_PAIRS = 2**22
+"""Up to so many pairs of regions all of them are counted, beyond only those that meet."""
 
 
 # --- Semantic measures -----------------------------------------------------------------
@@ -181,7 +185,26 @@ def boundaries(labels: np.ndarray, known: np.ndarray | bool = True) -> np.ndarra
 # --- Clustering measures ---------------------------------------------------------------
 #
 # All are functions of n_ij, the pixels in region i of the labels and region j of the truth,
-# with N = sum_ij n_ij, a_i = sum_j n_ij and b_j = sum_i n_ij.
+# with N = sum_ij n_ij, a_i = sum_j n_ij and b_j = sum_i n_ij. Only the n_ij > 0 are kept: two maps
+# of a hundred thousand small regions have as many pairs that meet, but ten thousand million in all.
+
+
+@dataclass(frozen=True)
+class Overlaps:
+    """The pairs of regions that meet: ``n`` (M,) int64 pixels in region ``i`` (M,) of ours and ``j`` (M,) of the truth.
+
+    ``a`` (I,) and ``b`` (J,) int64 are the pixels of each region.
+    """
+
+    n: np.ndarray
+    i: np.ndarray
+    j: np.ndarray
+    a: np.ndarray
+    b: np.ndarray
+
+    @property
+    def pixels(self) -> int:
+        return int(self.n.sum())
 
 
 def segmentation_covering(labels: np.ndarray, truths: Sequence[np.ndarray]) -> float:
@@ -191,9 +214,9 @@ def segmentation_covering(labels: np.ndarray, truths: Sequence[np.ndarray]) -> f
     Malik, "Contour detection and hierarchical image segmentation", TPAMI 2011.
     """
 
-    def covering(n: np.ndarray) -> float:
-        ours, theirs = n.sum(1, keepdims=True), n.sum(0)
-        return float((theirs * (n / (ours + theirs - n)).max(0)).sum() / n.sum())
+    def covering(o: Overlaps) -> float:
+        best = _greatest(o.n / (o.a[o.i] + o.b[o.j] - o.n), o.j, len(o.b))
+        return float((o.b * best).sum() / o.pixels)
 
     return _over_tables(labels, truths, covering)
 
@@ -209,9 +232,9 @@ def probabilistic_rand_index(labels: np.ndarray, truths: Sequence[np.ndarray]) -
     def pairs(counts: np.ndarray) -> int:
         return int((counts * (counts - 1) // 2).sum())
 
-    def rand(n: np.ndarray) -> float:
-        total = pairs(n.sum())
-        agree = total + 2 * pairs(n) - pairs(n.sum(0)) - pairs(n.sum(1))
+    def rand(o: Overlaps) -> float:
+        total = pairs(np.array(o.pixels))
+        agree = total + 2 * pairs(o.n) - pairs(o.b) - pairs(o.a)
         return agree / total if total else 1.0
 
     return _over_tables(labels, truths, rand)
@@ -225,11 +248,11 @@ def variation_of_information(labels: np.ndarray, truths: Sequence[np.ndarray]) -
     """
 
     def entropy(counts: np.ndarray) -> float:
-        p = counts[counts > 0] / counts.sum()
+        p = counts / counts.sum()
         return float(-(p * np.log2(p)).sum())
 
-    def distance(n: np.ndarray) -> float:
-        return max(0.0, 2 * entropy(n) - entropy(n.sum(0)) - entropy(n.sum(1)))
+    def distance(o: Overlaps) -> float:
+        return max(0.0, 2 * entropy(o.n) - entropy(o.b) - entropy(o.a))
 
     return _over_tables(labels, truths, distance)
 
@@ -241,7 +264,7 @@ def undersegmentation_error(labels: np.ndarray, truths: Sequence[np.ndarray]) ->
     barely touches costs little. Averaged over the human segmentations. Source: Neubert,
     Protzel, "Superpixel benchmark and comparison", Forum Bildverarbeitung 2012.
     """
-    return _over_tables(labels, truths, lambda n: float(np.minimum(n, n.sum(1, keepdims=True) - n).sum() / n.sum()))
+    return _over_tables(labels, truths, lambda o: float(np.minimum(o.n, o.a[o.i] - o.n).sum() / o.pixels))
 
 
 def achievable_accuracy(labels: np.ndarray, truths: Sequence[np.ndarray]) -> float:
@@ -250,15 +273,15 @@ def achievable_accuracy(labels: np.ndarray, truths: Sequence[np.ndarray]) -> flo
     Averaged over the human segmentations. Source: Liu, Tuzel, Ramalingam, Chellappa,
     "Entropy rate superpixel segmentation", CVPR 2011.
     """
-    return _over_tables(labels, truths, lambda n: float(n.max(1).sum() / n.sum()))
+    return _over_tables(labels, truths, lambda o: float(_greatest(o.n, o.i, len(o.a)).sum() / o.pixels))
 
 
-def _over_tables(labels: np.ndarray, truths: Sequence[np.ndarray], measure: Callable[[np.ndarray], float]) -> float:
-    """Mean over the human segmentations of ``measure(n)``, n the (I, J) int64 contingency table."""
+def _over_tables(labels: np.ndarray, truths: Sequence[np.ndarray], measure: Callable[[Overlaps], float]) -> float:
+    """Mean over the human segmentations of ``measure`` of what overlaps with what."""
 
     def of_truth(truth: np.ndarray) -> float:
         ours, theirs = _comparable(labels, truth)
-        return measure(_contingency(ours, theirs)) if ours.size else float("nan")
+        return measure(_overlaps(ours, theirs)) if ours.size else float("nan")
 
     return _over_humans(truths, of_truth)
 
@@ -269,11 +292,25 @@ def _over_humans(truths: Sequence[np.ndarray], measure: Callable[[np.ndarray], f
     return _mean([measure(truth) for truth in humans])
 
 
-def _contingency(ours: np.ndarray, theirs: np.ndarray) -> np.ndarray:
-    """n_ij of two flat label lists: (I, J) int64, I and J the numbers of labels that occur."""
+def _overlaps(ours: np.ndarray, theirs: np.ndarray) -> Overlaps:
+    """What overlaps with what in two flat label lists."""
     i, j = _renumber(ours), _renumber(theirs)
-    shape = int(i.max()) + 1, int(j.max()) + 1
-    return np.bincount(i * shape[1] + j, minlength=shape[0] * shape[1]).reshape(shape)
+    a, b = np.bincount(i), np.bincount(j)
+    pair = i * len(b) + j
+    if len(a) * len(b) <= DENSE_PAIRS:  # counting is faster than sorting
+        counts = np.bincount(pair)
+        found = np.flatnonzero(counts)
+        counts = counts[found]
+    else:
+        found, counts = np.unique(pair, return_counts=True)
+    return Overlaps(counts, found // len(b), found % len(b), a, b)
+
+
+def _greatest(values: np.ndarray, group: np.ndarray, groups: int) -> np.ndarray:
+    """(groups,) the greatest of the non-negative ``values`` (M,) in each ``group`` (M,)."""
+    greatest = np.zeros(groups, values.dtype)
+    np.maximum.at(greatest, group, values)
+    return greatest
 
 
 def _renumber(labels: np.ndarray) -> np.ndarray:

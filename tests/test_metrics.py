@@ -1,6 +1,7 @@
 """Measures against ground truth: hand-computed cases, identities, independent references."""
 
 import math
+import tracemalloc
 from itertools import combinations
 
 import numpy as np
@@ -268,6 +269,24 @@ def test_large_images_do_not_overflow():
     labels[:, 200:] = 1
     expected = 2 * math.comb(80_000, 2) / math.comb(160_000, 2)  # pairs inside one of two equal halves
     assert metrics.probabilistic_rand_index(labels, [np.zeros_like(labels)]) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("measure", CLUSTERING)
+def test_counting_all_pairs_or_those_that_meet_is_the_same(measure, monkeypatch):
+    labels, truth = random_maps(4)
+    all_pairs = measure(labels, [truth])
+    monkeypatch.setattr(metrics, "DENSE_PAIRS", 0)
+    assert measure(labels, [truth]) == pytest.approx(all_pairs, abs=1e-12)
+
+
+def test_memory_follows_the_pixels_and_not_the_pairs_of_regions():
+    """Two maps of 22 500 regions each: a table of all pairs would be 4 GB."""
+    labels = np.arange(150 * 150).reshape(150, 150)
+    tracemalloc.start()
+    for measure, perfect in CLUSTERING.items():
+        assert measure(labels, [np.where(labels >= IGNORE, labels + 1, labels)]) == pytest.approx(perfect)
+    assert tracemalloc.get_traced_memory()[1] < 100e6
+    tracemalloc.stop()
 
 
 def test_one_pixel():
