@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import gradio as gr
 import numpy as np
@@ -31,22 +32,28 @@ STORED_SIZE = 1600
 
 
 class Visits:
-    """Which visitor's run is to stop. A visitor has one token at a time; a new run gets a new one."""
+    """Which visitor's runs are to stop: every run has a token, and a download may go on beside a run.
+
+    A token lives as long as its run holds it, so nothing is kept of visitors who have nothing running.
+    """
 
     def __init__(self) -> None:
-        self._tokens: dict[str, threading.Event] = {}
+        self._tokens: WeakKeyDictionary[threading.Event, str | None] = WeakKeyDictionary()
+        self._lock = threading.Lock()
 
     def begin(self, request: gr.Request | None) -> Callable[[], bool]:
-        """A fresh token for this visitor; the function returned says whether to stop."""
+        """A fresh token for a run of this visitor; the function returned says whether to stop."""
         token = threading.Event()
         if request is not None:
-            self._tokens[request.session_hash] = token
+            with self._lock:
+                self._tokens[token] = request.session_hash
         return token.is_set
 
     def stop(self, request: gr.Request) -> None:
-        """Stop the visitor's run; also called when the page is closed."""
-        token = self._tokens.pop(request.session_hash, None)
-        if token is not None:
+        """Stop all that runs for the visitor; also called when the page is closed."""
+        with self._lock:
+            tokens = [token for token, visitor in self._tokens.items() if visitor == request.session_hash]
+        for token in tokens:
             token.set()
 
 

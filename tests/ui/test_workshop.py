@@ -32,6 +32,22 @@ def test_stop_concerns_one_visitor_and_one_run():
     visits.stop(visitor("nobody"))
 
 
+def test_stop_concerns_all_that_runs_for_a_visitor():
+    """A download goes on beside a run; Stop, or the page's end, is for both."""
+    visits = Visits()
+    download, run = visits.begin(visitor("me")), visits.begin(visitor("me"))
+    visits.stop(visitor("me"))
+    assert download() and run()
+
+
+def test_nothing_is_kept_of_runs_that_ended():
+    visits = Visits()
+    runs = [visits.begin(visitor(f"client {number}")) for number in range(50)]
+    assert len(visits._tokens) == 50
+    del runs
+    assert len(visits._tokens) == 0
+
+
 def test_a_run_gives_a_value_and_a_slim_result():
     value, result = Workshop(Engine("cpu")).run("kmeans", PHOTO, None, None, clusters=3)
     assert value["state"] == "result" and value["title"] == "k-means" and len(value["frames"]) > 1
