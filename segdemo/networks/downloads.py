@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import hashlib
 import re
+import threading
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
 
 from ..errors import Cancelled, DownloadError
@@ -50,7 +53,7 @@ def hub_expected(url: str) -> Expected:
         if error.code not in (301, 302, 303, 307, 308):
             raise _explained(error, url) from None
         headers = error.headers
-    except OSError as error:
+    except (OSError, HTTPException) as error:
         raise _explained(error, url) from None
     digest = (headers.get("X-Linked-ETag") or "").strip('"').removeprefix("W/").strip('"')
     size = headers.get("X-Linked-Size")
@@ -64,7 +67,9 @@ def fetch(
     on_progress: Callable[[int, int | None], None] | None = None,
     is_cancelled: Callable[[], bool] | None = None,
 ) -> Path:
-    """Download ``url`` to ``goal``; returns ``goal``.
+    """Download ``url`` to ``goal`` unless it is there; returns ``goal``.
+
+    Who wants the same file at the same time waits for the download that is under way, and needs none then.
 
     Args:
         expected: what the file must turn out to be.
@@ -77,16 +82,35 @@ def fetch(
     """
     goal.parent.mkdir(parents=True, exist_ok=True)
     part = goal.with_name(goal.name + ".part")
-    try:
-        _transfer(url, part, expected, on_progress, is_cancelled)
-    except OSError as error:
-        if getattr(error, "code", None) == 416:  # more is here than there: another version
-            part.unlink(missing_ok=True)
-        raise _explained(error, url) from None
-    _check(part, expected, url)
-    part.replace(goal)
-    _etag_file(part).unlink(missing_ok=True)
+    with _one_at_a_time(goal, is_cancelled):
+        if goal.exists():
+            return goal
+        try:
+            _transfer(url, part, expected, on_progress, is_cancelled)
+        except (OSError, HTTPException) as error:
+            if getattr(error, "code", None) == 416:  # more is here than there: another version
+                part.unlink(missing_ok=True)
+            raise _explained(error, url) from None
+        _check(part, expected, url)
+        part.replace(goal)
+        _etag_file(part).unlink(missing_ok=True)
     return goal
+
+
+_under_way: dict[Path, threading.Lock] = {}
+
+
+@contextmanager
+def _one_at_a_time(goal: Path, is_cancelled: Callable[[], bool] | None) -> Iterator[None]:
+    """Two visitors' downloads of one file must not write into one ``.part``."""
+    lock = _under_way.setdefault(goal.absolute(), threading.Lock())
+    while not lock.acquire(timeout=0.2):
+        if is_cancelled is not None and is_cancelled():
+            raise Cancelled("stopped")
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _etag_file(part: Path) -> Path:
@@ -136,7 +160,7 @@ def _check(part: Path, expected: Expected, url: str) -> None:
         raise DownloadError(f"{url} arrived damaged ({what}) and was removed. Try again later.")
 
 
-def _explained(error: OSError, url: str) -> DownloadError:
+def _explained(error: OSError | HTTPException, url: str) -> DownloadError:
     """An error of the network in words that say what to do."""
     host = re.sub(r"^\w+://([^/]+).*", r"\1", url)
     if isinstance(error, urllib.error.HTTPError):

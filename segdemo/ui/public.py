@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import time
 from dataclasses import replace
 
@@ -71,7 +72,7 @@ def public_checkpoints(
         except Cancelled:
             return describe(name), "Stopped. What has arrived is kept for the next time."
         except SegdemoError as error:
-            return describe(name), f"<span class='problem'>{error}</span>"
+            return describe(name), f"<span class='problem'>{html.escape(str(error))}</span>"
         return describe(name), "Downloaded. Press Run it."
 
     def segment(

@@ -1,6 +1,9 @@
 """Downloads from a hub on this machine: whole, resumed, broken, damaged, unreachable, stopped."""
 
 import hashlib
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from http.client import IncompleteRead
 
 import numpy as np
 import pytest
@@ -86,3 +89,32 @@ def test_stopping_keeps_what_has_arrived(hub, tmp_path):
     assert 0 < kept < len(BODY)
     assert fetch(f"{hub.url}/model.bin", tmp_path / "m", Expected(len(BODY), DIGEST)).read_bytes() == BODY
     assert hub.requests[-1][2] == f"bytes={kept}-"
+
+
+def test_two_visitors_who_want_the_same_file_get_it_by_one_download(hub, tmp_path):
+    url, goal, expected = f"{hub.url}/store/model.bin", tmp_path / "model.bin", Expected(len(BODY), DIGEST)
+    is_half_way, may_go_on = threading.Event(), threading.Event()
+
+    def first_progress(*_):
+        is_half_way.set()
+        may_go_on.wait(10)
+
+    with ThreadPoolExecutor(3) as visitors:
+        first = visitors.submit(fetch, url, goal, expected, first_progress)
+        assert is_half_way.wait(10)
+        second = visitors.submit(fetch, url, goal, expected)
+        with pytest.raises(Cancelled):
+            fetch(url, goal, expected, is_cancelled=lambda: True)
+        assert not second.done()
+        may_go_on.set()
+        assert first.result(20).read_bytes() == second.result(20).read_bytes() == BODY
+    assert len(hub.requests) == 1
+
+
+def test_an_answer_that_is_no_http_is_explained(tmp_path, monkeypatch):
+    def broken(*_, **__):
+        raise IncompleteRead(b"")
+
+    monkeypatch.setattr(downloads.urllib.request, "urlopen", broken)
+    with pytest.raises(DownloadError, match="broke off"):
+        fetch("http://127.0.0.1:9/x", tmp_path / "x", Expected())
