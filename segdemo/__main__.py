@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from .engine import Engine
 from .errors import ParameterError, SegdemoError
 from .evaluate import evaluate, table
 from .export import label_png, overlay_png, report
+from .graphcut.scribbles import load_scribbles
 from .image import load_image
 from .method import Method, Params, methods
 from .networks import checkpoints
@@ -98,7 +98,7 @@ def run_segment(options: argparse.Namespace, rest: list[str]) -> None:
         raise ParameterError(f"no method is called {options.method!r}; there are {', '.join(known)}")
     params = method_parameters(known[options.method].params, rest)
     photo = load_image(options.photo)
-    scribbles = np.asarray(Image.open(options.scribbles)) if options.scribbles else None
+    scribbles = load_scribbles(options.scribbles) if options.scribbles else None
     result = Engine(options.device).run(options.method, photo, scribbles=scribbles, **params)
     if options.output:
         options.output.write_bytes(label_png(result))

@@ -15,6 +15,7 @@ from PIL import Image
 from scipy.io import loadmat
 
 from .errors import GroundTruthError
+from .image import MAX_PIXELS
 from .labels import IGNORE
 
 MAX_BYTES = 30_000_000
@@ -40,15 +41,22 @@ def load_ground_truth(path: str | PathLike, size: tuple[int, int] | None = None)
             f"{path.name} is larger than {MAX_BYTES / 1e6:g} MB: no ground truth is. Choose another file."
         )
     data = path.read_bytes()
-    maps = read_humans(path) if path.suffix.lower() == ".mat" else [read_label_png(data, path.name)]
-    for labels in maps if size else []:
-        if labels.shape != tuple(size):
-            (height, width), (rows, columns) = size, labels.shape
-            raise GroundTruthError(
-                f"{path.name} is {columns} x {rows} pixels and the photo {width} x {height}: both must be alike, pixel "
-                "by pixel. Choose the ground truth of this photo, or the photo in the ground truth's size."
-            )
+    maps = read_humans(path) if path.suffix.lower() == ".mat" else [read_label_png(data, path.name, size)]
+    for labels in maps:
+        _check_size(path.name, labels.shape, size)
     return maps
+
+
+def _check_size(name: str, found: tuple[int, int], size: tuple[int, int] | None) -> None:
+    """``GroundTruthError`` unless a map of (H, W) = ``found`` is of the photo's ``size``, or, without one, of a size a photo may have."""
+    if size is None and found[0] * found[1] > MAX_PIXELS:
+        raise GroundTruthError(f"{name} has more than {MAX_PIXELS / 1e6:g} megapixels: no photo here does.")
+    if size is not None and found != tuple(size):
+        (height, width), (rows, columns) = size, found
+        raise GroundTruthError(
+            f"{name} is {columns} x {rows} pixels and the photo {width} x {height}: both must be alike, pixel "
+            "by pixel. Choose the ground truth of this photo, or the photo in the ground truth's size."
+        )
 
 
 def read_humans(path: str | PathLike) -> list[np.ndarray]:
@@ -66,14 +74,20 @@ def read_humans(path: str | PathLike) -> list[np.ndarray]:
     return [labels + (labels >= IGNORE) for labels in truths]  # a person's 255th region is a region
 
 
-def read_label_png(data: bytes, name: str) -> np.ndarray:
-    """The labels (H, W) int32 of a PNG in memory: grey values or palette indices as they are, colours numbered."""
+def read_label_png(data: bytes, name: str, size: tuple[int, int] | None = None) -> np.ndarray:
+    """The labels (H, W) int32 of a PNG in memory: grey values or palette indices as they are, colours numbered.
+
+    A picture of another ``size`` is refused before it is decoded: a small file may hold a huge one.
+    """
     try:
         with Image.open(io.BytesIO(data), formats=("PNG",)) as image:
+            _check_size(name, (image.height, image.width), size)
             if image.mode == "1":
                 image = image.convert("L")
             wide = image if image.mode in ("L", "P", "I", "I;16") else image.convert("RGB")
             values = np.asarray(wide).astype(np.int64)
+    except GroundTruthError:
+        raise
     except Exception:  # not a PNG, damaged, or too large for Pillow
         raise GroundTruthError(
             f"{name} cannot be read as a label map: save it as PNG, whose pixels are exact (JPEG blurs labels), or "

@@ -105,6 +105,15 @@ def test_missing_photo(capsys, tmp_path):
     assert "none.jpg" in capsys.readouterr().err
 
 
+def test_scribbles_that_cannot_be_read(photo, tmp_path, capsys):
+    huge = tmp_path / "huge.png"
+    Image.new("1", (20000, 20000)).save(huge)
+    for path, words in ((tmp_path / "none.png", "none.png"), (tmp_path, "not an image"), (huge, "scribbles")):
+        assert main(["segment", str(photo), "--method", "graphcut", "--scribbles", str(path)]) == 2
+        error = capsys.readouterr().err
+        assert words in error and error.startswith("segdemo:") and error.count("\n") == 1
+
+
 def test_weights_prints_a_row_per_network(capsys):
     assert main(["weights"]) == 0
     table = capsys.readouterr().out

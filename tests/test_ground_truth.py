@@ -98,3 +98,13 @@ def test_mistakes_are_words(tmp_path):
     with pytest.raises(GroundTruthError, match="larger"):
         (tmp_path / "huge.png").write_bytes(b"0" * 30_000_001)
         load_ground_truth(tmp_path / "huge.png")
+
+
+def test_a_huge_picture_in_a_small_file_is_refused_undecoded(tmp_path, monkeypatch):
+    path = tmp_path / "huge.png"
+    Image.new("1", (9000, 9000)).save(path)
+    monkeypatch.setattr(Image.Image, "convert", lambda *_: pytest.fail("decoded"))
+    with pytest.raises(GroundTruthError, match="alike"):
+        load_ground_truth(path, (40, 60))
+    with pytest.raises(GroundTruthError, match="megapixels"):
+        load_ground_truth(path)

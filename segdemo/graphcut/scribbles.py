@@ -6,9 +6,13 @@ Scribbles are an (H, W) integer array: 0 = nothing drawn, 1 = object (foreground
 
 from __future__ import annotations
 
+from os import PathLike
+
 import numpy as np
+from PIL import Image
 
 from ..errors import ScribbleError
+from ..image import MAX_PIXELS
 from ..segmentation import resize_nearest
 
 OPAQUE = 128
@@ -36,6 +40,26 @@ def check_scribbles(scribbles: np.ndarray, size: tuple[int, int], labels: int = 
         wrong = low if low < 0 else high
         raise ScribbleError(f"The scribbles contain {wrong}: the values are 0 = none and 1 to {labels} for the labels.")
     return scribbles.astype(np.uint8)
+
+
+def load_scribbles(path: str | PathLike) -> np.ndarray:
+    """The pixel values of a picture file as they are: of a grey or indexed PNG, (H, W) integers.
+
+    Whether they are scribbles on the photo, ``check_scribbles`` tells. Raises ``ScribbleError`` if the file cannot be read.
+    """
+    try:
+        with Image.open(path) as picture:
+            if picture.width * picture.height > MAX_PIXELS:
+                raise ScribbleError(
+                    f"The scribbles have more than {MAX_PIXELS / 1e6:g} megapixels: no photo here does."
+                )
+            return np.asarray(picture)
+    except FileNotFoundError:
+        raise ScribbleError(f"{path} does not exist: check the name and the folder of the scribbles.") from None
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+        raise ScribbleError(
+            "The scribbles are not an image: give a PNG with 0 = none, 1 = object, 2 = background, or labels 1 to 8."
+        ) from None
 
 
 def fit_scribbles(scribbles: np.ndarray, photo_size: tuple[int, int], working_size: tuple[int, int]) -> np.ndarray:

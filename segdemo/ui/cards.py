@@ -8,7 +8,7 @@ from typing import Any
 
 import gradio as gr
 
-from ..errors import Cancelled
+from ..errors import Cancelled, SegdemoError
 from .viewer import empty_value, viewer
 from .workshop import Result, Workshop, export_files, read_photo
 
@@ -51,7 +51,7 @@ def card(key: str, method: str, title: str, group: str, shared: Shared, hint: st
         )
     pin.click(lambda results, pins: pin_result(key, results, pins), [shared.results, shared.pins], shared.pins,
               api_visibility="private", show_progress="hidden")  # fmt: skip
-    export.click(lambda results: gr.update(value=export_files(wanted(key, results)), visible=True), shared.results, files,
+    export.click(lambda results: gr.update(value=export_result(key, results), visible=True), shared.results, files,
                  api_visibility="private")  # fmt: skip
     return Card(key, method, title, column, screen, fixed)
 
@@ -62,6 +62,14 @@ def wanted(key: str, results: dict[str, Result]) -> Result:
             "There is no result here yet: run the method first.", title="Nothing to use yet", print_exception=False
         )
     return results[key]
+
+
+def export_result(key: str, results: dict[str, Result]) -> list[str]:
+    """The files of a card's result; a ``gr.Error`` in words when there is none or its labels are too many for a file."""
+    try:
+        return export_files(wanted(key, results))
+    except SegdemoError as error:
+        raise gr.Error(str(error), title="This result cannot be exported", print_exception=False) from None
 
 
 def pin_result(key: str, results: dict[str, Result], pins: list[Result]) -> list[Result]:

@@ -14,11 +14,10 @@ from collections.abc import Callable
 from typing import Any
 
 import gradio as gr
-import numpy as np
-from PIL import Image, UnidentifiedImageError
 
 from ..errors import SegdemoError
 from ..export import report
+from ..graphcut.scribbles import load_scribbles
 from ..method import Method, methods
 from ..networks.inference import is_public
 from .cards import ENGINE
@@ -53,15 +52,15 @@ def endpoint(workshop: Workshop, m: Method, fields: list[str]) -> Callable:
         *values, request = values  # Gradio puts the request where the signature below names it
         given = dict(zip(names, values, strict=True))
         photo = read_photo(given.pop("photo"))
-        if m.needs_scribbles:
-            given["scribbles"] = read_scribbles(given.pop("scribbles"))
         try:
+            if m.needs_scribbles:
+                given["scribbles"] = load_scribbles(given["scribbles"]) if given["scribbles"] else None
             is_cancelled, start = workshop.visits.begin(request), time.perf_counter()
             result = workshop.engine.run(m.name, photo, is_cancelled=is_cancelled, keep_frames=False, **given)
+            seconds = time.perf_counter() - start
+            labels, overlay, _ = export_files(Result.of(m.title, "", seconds, photo, result))
         except SegdemoError as error:
             raise gr.Error(str(error), print_exception=False) from None
-        seconds = time.perf_counter() - start
-        labels, overlay, _ = export_files(Result.of(m.title, "", seconds, photo, result))
         return json.loads(json.dumps(report(result))), labels, overlay
 
     names = ["photo"] + ["scribbles"] * m.needs_scribbles + fields
@@ -71,15 +70,3 @@ def endpoint(workshop: Workshop, m: Method, fields: list[str]) -> Callable:
     call.__signature__ = inspect.Signature(parameters)
     call.__annotations__ = {"request": gr.Request}
     return call
-
-
-def read_scribbles(path: str | None) -> np.ndarray | None:
-    if not path:
-        return None
-    try:
-        return np.asarray(Image.open(path))
-    except (UnidentifiedImageError, OSError):
-        raise gr.Error(
-            "The scribbles are not an image: send a PNG with 0 = none, 1 = object, 2 = background, or labels 1 to 8.",
-            print_exception=False,
-        ) from None

@@ -27,6 +27,9 @@ COMPACT = (
 COMPACT_SCRIPT = """element.querySelector('input').addEventListener('change',
   (event) => document.body.classList.toggle('compact', event.target.checked));"""
 
+HOUR = 3600
+"""Seconds. Uploads and exports are looked through so often, and go when they are a day old."""
+
 LOCAL_FONTS = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif")
 
 
@@ -69,7 +72,7 @@ def report_quietly(page: gr.Blocks, place: gr.HTML) -> None:
 def build_page(engine: Engine) -> gr.Blocks:
     """The whole page around one engine; ``launch`` it with ``theme=theme(), css=css()``."""
     workshop = Workshop(engine)
-    with gr.Blocks(title="Segdemo", analytics_enabled=False) as page:
+    with gr.Blocks(title="Segdemo", analytics_enabled=False, delete_cache=(HOUR, 24 * HOUR)) as page:
         shared = Shared(results=gr.State({}, time_to_live=4 * 3600), pins=gr.State([], time_to_live=4 * 3600))
         link, said = masthead(engine)
         panel = photo_panel()

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import logging
 import os
+import shutil
 import tempfile
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -29,6 +31,8 @@ log = logging.getLogger("segdemo")
 _decoded = LeastRecentlyUsed(256 * 2**20)  # photos by file: with every stroke the same one is asked for
 STORED_SIZE = 1600
 """Long side at which a pinned photo is kept."""
+EXPORTS_KEPT = 600
+"""Seconds."""
 
 
 class Visits:
@@ -154,9 +158,24 @@ def _decode(path: str) -> np.ndarray:
     return photo
 
 
+@cache
+def _exports() -> tempfile.TemporaryDirectory:
+    """Where this process exports to; it goes when the process ends."""
+    return tempfile.TemporaryDirectory(prefix="segdemo-exports-")
+
+
+def _new_export_folder() -> Path:
+    """An empty folder. Old ones are removed: Gradio keeps a copy of what it offers."""
+    root = Path(_exports().name)
+    for old in root.iterdir():
+        if time.time() - old.stat().st_mtime > EXPORTS_KEPT:
+            shutil.rmtree(old, ignore_errors=True)
+    return Path(tempfile.mkdtemp(dir=root))
+
+
 def export_files(result: Result) -> list[str]:
-    """Label PNG, overlay PNG and JSON report in a folder of their own; returns the paths."""
-    folder = Path(tempfile.mkdtemp(prefix="segdemo-"))
+    """Label PNG, overlay PNG and JSON report in a folder of their own; returns the paths, good for ten minutes."""
+    folder = _new_export_folder()
     stem = result.title.lower().replace(" + ", "-").replace(" ", "-").replace("/", "-")
     files = {
         f"{stem}-labels.png": label_png(result.segmentation),

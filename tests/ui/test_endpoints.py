@@ -39,3 +39,11 @@ def test_mistakes_are_explained(photo):
         ask("kmeans", photo, clusters=0)
     with pytest.raises(gr.Error, match="scribbles"):
         ask("graphcut", photo, None)
+
+
+def test_files_that_are_no_scribbles_are_explained(photo, tmp_path):
+    (tmp_path / "text.png").write_text("no picture")
+    Image.new("1", (20000, 20000)).save(tmp_path / "huge.png")
+    for name, words in (("text.png", "not an image"), ("huge.png", "not an image|megapixels")):
+        with pytest.raises(gr.Error, match=words):
+            ask("graphcut", photo, str(tmp_path / name))

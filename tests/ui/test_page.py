@@ -1,11 +1,13 @@
 """The whole page in a browser: choose a photo, use each tab, compare, export, make mistakes."""
 
 import time
+from pathlib import Path
 from urllib.parse import parse_qs, urlparse
 
 import numpy as np
 import pytest
 import skimage.data
+from gradio.route_utils import delete_files_created_by_app
 from PIL import Image
 
 from segdemo import Engine, methods
@@ -194,6 +196,14 @@ def test_live_cut_follows_each_stroke(page, files):
         page.press(("Background", "Object")[label])
         page.draw([(x, 0.85), (x, 0.95)])
     page.wait(lambda: {x: shown(x) for x in wanted} == wanted)
+
+
+def test_old_uploads_are_deleted_and_the_examples_stay():
+    page = build_page(Engine("cpu"))
+    assert page.delete_cache and page.delete_cache[1] >= 4 * 3600  # not under a visitor's hands
+    (gallery,) = (block for block in page.blocks.values() if getattr(block, "elem_id", None) == "examples")
+    delete_files_created_by_app(page, age=None)
+    assert gallery.value and all(Path(item["image"]["path"]).exists() for item in gallery.value)
 
 
 def test_quiet_events_report_at_a_place_that_holds_nothing():

@@ -1,6 +1,7 @@
 """Between button and viewer: stopping, explaining, exporting; without a browser."""
 
 import json
+from pathlib import Path
 from types import SimpleNamespace
 
 import gradio as gr
@@ -11,9 +12,11 @@ from PIL import Image
 from segdemo import Engine
 from segdemo.errors import Cancelled
 from segdemo.method import Params, _registry, method
-from segdemo.ui.cards import Card, Shared, run_cards
+from segdemo.segmentation import Segmentation
+from segdemo.ui import workshop as workshop_module
+from segdemo.ui.cards import Card, Shared, export_result, run_cards
 from segdemo.ui.controls import SHARED, controls_for
-from segdemo.ui.workshop import Visits, Workshop, export_files, read_photo
+from segdemo.ui.workshop import Result, Visits, Workshop, export_files, read_photo
 
 PHOTO = np.random.default_rng(0).integers(0, 256, (30, 40, 3), dtype=np.uint8)
 
@@ -122,3 +125,22 @@ def test_controls_follow_the_model():
         for name, control in controls.items():
             assert control.value == schemas[name]["default"]
             assert control.info == schemas[name]["description"]
+
+
+def test_exports_do_not_pile_up(monkeypatch):
+    _, result = Workshop(Engine("cpu")).run("kmeans", PHOTO, None, None, clusters=2)
+    first = export_files(result)
+    assert all(Path(path).is_file() for path in first) and all(Path(path).is_file() for path in export_files(result))
+    monkeypatch.setattr(workshop_module, "EXPORTS_KEPT", -1)
+    second = export_files(result)
+    assert not any(Path(path).exists() for path in first) and all(Path(path).is_file() for path in second)
+
+
+def test_too_many_labels_for_a_file_are_explained():
+    labels = np.arange(260 * 260).reshape(260, 260)
+    names, palette = [str(k) for k in range(labels.size)], np.zeros((labels.size, 3), np.uint8)
+    result = Result.of("many", "", 0.0, np.zeros((260, 260, 3), np.uint8), Segmentation(labels, names, palette))
+    with pytest.raises(gr.Error, match="65536"):
+        export_result("many", {"many": result})
+    with pytest.raises(gr.Error, match="no result"):
+        export_result("other", {"many": result})
