@@ -18,12 +18,15 @@ class LabelSet:
     Attributes:
         name: what the set is called, e.g. ``"VOC-21"``.
         names: K label names.
-        palette: (K, 3) uint8 RGB.
+        palette: (K, 3) uint8 RGB, read-only: all results share it.
     """
 
     name: str
     names: tuple[str, ...]
     palette: np.ndarray
+
+    def __post_init__(self) -> None:
+        self.palette.setflags(write=False)
 
     def __len__(self) -> int:
         return len(self.names)

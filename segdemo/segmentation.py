@@ -46,7 +46,7 @@ class Segmentation:
         labels: (H, W) integer, 0..K-1, at the size of the photo.
         names: K label names.
         palette: (K, 3) uint8 RGB.
-        working_scores: (K, h, w) float32 probabilities at working size, or None.
+        working_scores: (K, h, w) float32 probabilities at working size, or None. They and the palette may be read-only.
         frames: the replay, may be empty.
         energy: the objective after each frame, same length as ``frames``, or empty.
         energy_name: what ``energy`` measures, with its unit.

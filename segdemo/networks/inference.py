@@ -18,7 +18,7 @@ from ..labels import VOC21
 from ..method import Run, method, methods
 from ..segmentation import Picture, Segmentation, heatmap
 from . import checkpoints
-from .backbones import count_parameters, resize
+from .backbones import resize
 
 
 class NetworkParams(RefinementParams):
@@ -200,15 +200,22 @@ def segment_with(
         labels=labels,
         names=list(VOC21.names),
         palette=VOC21.palette,
-        working_scores=scores,
+        working_scores=scores if params.crf else _read_only(scores),
         pictures=[certainty(scores), *(explain(look, params) if run.keep_frames else ())],
         facts={
-            "parameters": count_parameters(network),
+            "parameters": card["parameters"],  # as trained: the engine's copy has batch normalization folded away
             "input": "{1} x {0}".format(*input_shape(*labels.shape, long_side, network.stride)),
             "mIoU-7 on VOC val": card["scores"]["miou7"],
         }
         | ({"mIoU-7 with the CRF's defaults": card["scores_with_crf"]["miou7"]} if params.crf else {}),
     )
+
+
+def _read_only(scores: np.ndarray) -> np.ndarray:
+    """The scores without the right to write: they are kept for the next run. (The CRF puts its own in their place.)"""
+    view = scores.view()
+    view.setflags(write=False)
+    return view
 
 
 def certainty(scores: np.ndarray) -> Picture:

@@ -231,6 +231,22 @@ def test_shipped_card(name):
 
 
 @pytest.mark.parametrize("name", SHIPPED)
+def test_a_result_states_its_cards_parameters_and_cannot_spoil_the_next(name):
+    engine, card = Engine("cpu"), checkpoints.read_card(name)
+    for crf in (False, True):
+        first = engine.run(name, PHOTO, crf=crf)
+        assert first.facts["parameters"] == card["parameters"]
+        kept = first.labels.copy()
+        for array in (first.labels, first.scores, first.palette):
+            try:
+                array[:] = 0
+            except ValueError:  # read-only
+                pass
+        second = engine.run(name, PHOTO, crf=crf)
+        assert np.array_equal(second.labels, kept) and second.scores.max() > 0 and second.palette.any()
+
+
+@pytest.mark.parametrize("name", SHIPPED)
 def test_shipped_network_knows_a_cat(name):
     import skimage.data
 
