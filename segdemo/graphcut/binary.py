@@ -3,7 +3,7 @@
 Reference: Boykov & Jolly, Interactive graph cuts for optimal boundary and region segmentation
 of objects in N-D images, ICCV 2001. The data term multiplies likelihoods of colour, texture and the
 features of a trained network (``likelihood.py``, ``deep.py``), each to the power of its weight, with
-a prior for the nearer stroke. The larger the smoothness, the shorter the outline; the
+priors for the nearer stroke and for what is joined to a stroke (``connection.py``). The larger the smoothness, the shorter the outline; the
 replay shows this from lambda = 0, where each pixel decides for itself, up to the chosen lambda.
 """
 
@@ -21,6 +21,7 @@ from ..errors import UnavailableError
 from ..labels import BINARY
 from ..method import Params, Run, method, require_scribbles
 from ..segmentation import Picture, Segmentation, heatmap
+from .connection import connection_log_prior
 from .deep import feature_log_odds, principal_components
 from .energy import (
     SCALE,
@@ -86,6 +87,12 @@ class GraphCutParams(CutParams):
     )
     deep_weight: float = Field(
         2.0, ge=0, le=10, description="how much the features of a trained network count; 0 = colour and texture alone"
+    )
+    connection: float = Field(
+        8.0,
+        ge=0,
+        le=100,
+        description="nats that lacking an object-like way to an object stroke costs at most; 0 = nothing",
     )
     relearn: float = Field(
         0.3,
@@ -169,7 +176,10 @@ def log_scores(image: np.ndarray, seeds: np.ndarray, params: CutParams, run: Run
         learned = stroke_log_likelihoods(image, np.where(seeds > 0, seeds, first + 1), params, run, labels)
         top = np.maximum(logs, learned)
         logs = top + np.log((1 - share) * np.exp(logs - top) + share * np.exp(learned - top))
-    return prior + logs
+    scores, most = prior + logs, getattr(params, "connection", 0.0)
+    if most > 0:
+        scores[OBJECT] += connection_log_prior(scores, seeds, most)
+    return scores
 
 
 def stroke_log_likelihoods(

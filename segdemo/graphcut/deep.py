@@ -51,9 +51,9 @@ def principal_components(maps: list[np.ndarray], most: int = COMPONENTS) -> np.n
     total, start = np.zeros((height, width, axes.shape[1]), np.float32), 0
     for each in maps:  # projecting commutes with enlarging, and of D channels it costs less
         stop = start + each.shape[2]
-        total += _resize((each - means[start:stop]) @ axes[start:stop], height, width)
+        total += _resize(each @ axes[start:stop], height, width)
         start = stop
-    return total / np.float32(np.sqrt(len(maps)))
+    return (total - means @ axes) / np.float32(np.sqrt(len(maps)))
 
 
 def _unit_vectors(features: np.ndarray) -> np.ndarray:
