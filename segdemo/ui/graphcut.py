@@ -18,8 +18,8 @@ from .controls import controls_for, named
 from .lessons.graph_patch import graph_lesson
 from .lessons.solutions import solutions_lesson
 from .photo import PhotoPanel
-from .scribble_pad import brushes_of, method_update, photo_update, rasterize, scribble_pad, strokes_of
-from .workshop import Workshop, read_photo
+from .scribble_pad import brushes_of, method_update, photo_update, scribble_pad, seeds_on, strokes_of
+from .workshop import Workshop, read_key, read_photo
 
 INTRO = (
     "**Segmentation as energy minimization.** A few strokes say what is object and what is background. The data term learns their "
@@ -132,7 +132,7 @@ def read_seeds(value: Any, path: str | None, labels: int) -> np.ndarray:
     """The pad's strokes as seeds on the photo; a ``gr.Error`` in words when either cannot be used."""
     size = read_photo(path).shape[:2]
     try:
-        return rasterize(value, size, labels)
+        return seeds_on(read_key(path), value, size, labels)
     except SegdemoError as error:
         raise gr.Error(str(error), title="These scribbles cannot be used", print_exception=False) from None
 

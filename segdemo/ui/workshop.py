@@ -144,6 +144,12 @@ def read_photo(path: str | None) -> np.ndarray:
         raise gr.Error(str(error), title="This photo cannot be used", print_exception=False) from None
 
 
+def read_key(path: str) -> str:
+    """The content key of ``read_photo``, remembered with it."""
+    photo = read_photo(path)
+    return _decoded.get((path, _last_change(path), "key"), lambda: content_key(photo))
+
+
 def _last_change(path: str) -> int:
     """When the file was written last; 0 for one that is not there, which ``load_image`` explains."""
     try:

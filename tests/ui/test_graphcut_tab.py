@@ -5,15 +5,17 @@ import io
 import json
 import time
 
+import gradio as gr
 import numpy as np
 import pytest
 import skimage.data
 from PIL import Image
 
 from segdemo import Engine, methods
+from segdemo.image import content_key, load_image
 from segdemo.lessons.graph_patch import graph_patch
 from segdemo.lessons.solutions import solutions
-from segdemo.ui.graphcut import LiveEngine, labels_drawn
+from segdemo.ui.graphcut import LiveEngine, labels_drawn, read_seeds
 from segdemo.ui.lessons.graph_patch import patch_value, read_ask
 from segdemo.ui.lessons.solutions import strip_value
 from segdemo.ui.lessons.teaching import taught
@@ -342,6 +344,31 @@ def test_scribbles_are_saved_loaded_and_outlive_a_reload(tab, files, address, tm
     tab.browser.get(address)
     tab.open(files / "other.png")
     assert tab.strokes == []
+
+
+def test_without_a_photo_the_pad_holds_nothing(tab, files):
+    tab.draw((0.4, 0.5), (0.6, 0.5))
+    drawn = tab.strokes
+    tab.click("#photo button[aria-label='Remove Image']")
+    tab.wait(lambda: tab.one("#pad .pad").get_attribute("data-state") == "empty")
+    assert tab.strokes == [] and not tab.one("#pad [data-testid=undo]").is_enabled()
+    tab.browser.execute_script("document.querySelector('#pad .pad').focus()")
+    tab.keys("z", Keys.CONTROL)
+    tab.open(files / "cup.png")
+    assert tab.strokes == drawn and "back" in tab.say("note")
+    assert [entry for entry in tab.browser.get_log("browser") if "TypeError" in entry["message"]] == []
+
+
+def test_strokes_of_another_photo_are_no_seeds(files):
+    """Cut is pressed while the pad still waits for the new photo."""
+    photo = load_image(files / "cup.png")
+    for key in ("", content_key(photo)):
+        assert read_seeds(STROKES | {"key": key}, str(files / "cup.png"), 2).any()
+    with pytest.raises(gr.Error, match="another photo"):
+        read_seeds(STROKES | {"key": content_key(photo)}, str(files / "other.png"), 2)
+    assert not read_seeds({"key": content_key(photo), "strokes": []}, str(files / "other.png"), 2).any()
+    answer = ask(files, graph_patch, patch_value, STROKES | {"key": content_key(photo)}, "other.png")
+    assert answer["state"] == "error" and "another photo" in answer["message"]
 
 
 def test_the_lessons(tab):

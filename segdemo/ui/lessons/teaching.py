@@ -10,9 +10,9 @@ import gradio as gr
 import numpy as np
 
 from ...errors import Cancelled, SegdemoError
-from ...image import load_image
+from ...image import content_key, load_image
 from ..photo import PhotoPanel
-from ..scribble_pad import rasterize
+from ..scribble_pad import seeds_on
 from ..workshop import Workshop
 
 log = logging.getLogger("segdemo")
@@ -34,7 +34,7 @@ def taught(
         return failed("Choose a photo first: upload one, paste one, take one, or click an example.")
     try:
         photo = load_image(path)
-        seeds = rasterize(strokes, photo.shape[:2], labels=2)
+        seeds = seeds_on(content_key(photo), strokes, photo.shape[:2], labels=2)
         is_cancelled = workshop.visits.begin(request)
         found = workshop.engine.teach(lesson, photo, scribbles=seeds, is_cancelled=is_cancelled, **params(photo))
         return show(photo, found)

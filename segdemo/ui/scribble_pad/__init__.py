@@ -29,7 +29,7 @@ from ...method import Method
 from ..assets import beside
 from ..viewer.payload import photo_url
 from .files import read_map, seed_png
-from .seeds import rasterize, strokes_of
+from .seeds import rasterize, seeds_on, strokes_of
 
 __all__ = [
     "BINARY_BRUSHES",
@@ -40,6 +40,7 @@ __all__ = [
     "read_map",
     "scribble_pad",
     "seed_png",
+    "seeds_on",
     "strokes_of",
 ]
 

@@ -85,12 +85,7 @@ class ScribblePad {
 
   // A new photo arrives. Scribbles on another photo mean nothing on it; its own of an earlier visit come back.
   async show(photo) {
-    if (!photo || !photo.url) {
-      this.photo = null;
-      this.view.lay(null);
-      this.root.dataset.state = "empty";
-      return;
-    }
+    if (!photo || !photo.url) return this.empty();
     if (this.photo && this.photo.key === photo.key) return;
     const image = new Image();
     image.src = photo.url;
@@ -100,9 +95,22 @@ class ScribblePad {
     this.photo = { key: photo.key, width: photo.width, height: photo.height };
     this.root.dataset.state = "ready";
     this.view.lay(image);
+    this.current = null;
     this.history.begin(recall(photo.key));
     this.say(this.strokes.length ? "Your earlier scribbles on this photo are back; Clear removes them." : "");
     this.publish();
+  }
+
+  // No photo: nothing to draw on, nothing to undo. Its strokes are remembered and come back with it.
+  empty() {
+    const isNews = this.photo !== null;
+    this.photo = this.awaited = this.current = null;
+    this.history.begin([]);
+    this.view.lay(null);
+    this.root.dataset.state = "empty";
+    this.say("");
+    this.refresh();
+    if (isNews) this.tell({ key: "", strokes: [] });
   }
 
   // --- strokes -----------------------------------------------------------------------------
@@ -203,8 +211,9 @@ class ScribblePad {
     const before = this.pointers.get(event.pointerId), point = this.view.at(event);
     this.showRing(event, point);
     if (!before) return;
-    if (this.gesture === "draw" && event.pointerId === this.drawing) this.extend(event);
-    else if (this.gesture === "pan") this.view.panBy(point.x - before.x, point.y - before.y);
+    if (this.gesture === "draw") {
+      if (this.current && event.pointerId === this.drawing) this.extend(event);
+    } else if (this.gesture === "pan") this.view.panBy(point.x - before.x, point.y - before.y);
     else if (this.gesture === "pinch" && this.pointers.size === 2) {
       const [other] = [...this.pointers].filter(([id]) => id !== event.pointerId).map(([, place]) => place);
       const spread = (place) => Math.hypot(place.x - other.x, place.y - other.y) || 1;

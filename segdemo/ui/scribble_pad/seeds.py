@@ -38,14 +38,30 @@ def rasterize(value: Any, size: tuple[int, int], labels: int = MAX_LABEL) -> np.
                 seeds[:] = np.where(loaded <= labels, loaded, 0)
             elif _label_of(stroke) <= labels:
                 (_draw_outside if "box" in stroke else _draw)(seeds, stroke)
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
         raise ScribbleError(f"The scribbles could not be read ({error}); press Clear and draw them again.") from None
     return seeds
 
 
+def seeds_on(photo_key: str, value: Any, size: tuple[int, int], labels: int = MAX_LABEL) -> np.ndarray:
+    """``rasterize`` for the photo of that content key: between a new photo and its pad lie some moments.
+
+    Raises ``ScribbleError`` also when the strokes were drawn on another photo.
+    """
+    seeds = rasterize(value, size, labels)
+    drawn_on = _read(value).get("key") if seeds.any() else ""
+    if drawn_on and drawn_on != photo_key:
+        raise ScribbleError("These scribbles were drawn on another photo: wait until the pad shows this one.")
+    return seeds
+
+
+def _read(value: Any) -> Any:
+    return json.loads(value) if isinstance(value, str) and value else value
+
+
 def strokes_of(value: Any) -> list[dict[str, Any]]:
     """The strokes in the pad's value, JSON or read already; whatever ``value`` lacks of its form is an error."""
-    value = json.loads(value) if isinstance(value, str) and value else value
+    value = _read(value)
     return value["strokes"] if value else []
 
 

@@ -7,12 +7,13 @@ from typing import Any
 import gradio as gr
 import numpy as np
 
+from ....image import content_key
 from ....labels import LabelSet
 from ....lessons.scanline import ChainOnPhoto, Scanline, scanline
 from ....method import Method, get_method
 from ...cards import Shared
 from ...photo import PhotoPanel
-from ...scribble_pad import brushes_of, rasterize
+from ...scribble_pad import brushes_of, seeds_on
 from ...viewer.payload import pack
 from ...workshop import Workshop
 from ..clustering.parts import hexes, picture, rounded
@@ -37,7 +38,8 @@ def scanline_lesson(workshop: Workshop, panel: PhotoPanel, networks: list[Method
         options: dict[str, Any] = {"working_size": WORKING_SIZE, "is_cancelled": is_cancelled}
         if ask.get("network") == SCRIBBLES and shared.pad:
             seeds = brush_labels(get_method(method))
-            options |= {"seeds": seeds, "scribbles": rasterize(strokes, photo.shape[:2], labels=len(seeds))}
+            scribbles = seeds_on(content_key(photo), strokes, photo.shape[:2], labels=len(seeds))
+            options |= {"seeds": seeds, "scribbles": scribbles}
         else:
             options["network"] = chosen_network(ask, networks)
         return scanline_value(photo, workshop.engine.teach(scanline, photo, **options))
