@@ -77,6 +77,11 @@ class ColourCloud:
     def clusters(self) -> int:
         return len(self.steps[-1].centres)
 
+    @property
+    def has_settled(self) -> bool:
+        """Whether the objective hardly fell any more (``TOLERANCE``), and not the limit of iterations ended it."""
+        return self.steps[-1].number < MOST_ITERATIONS
+
 
 @dataclass(frozen=True)
 class Elbow:

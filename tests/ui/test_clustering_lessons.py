@@ -15,6 +15,7 @@ from steady import centre
 
 from segdemo import Engine
 from segdemo.image import fit
+from segdemo.lessons import colour_cloud as colour_cloud_module
 from segdemo.lessons.colour_cloud import colour_cloud, elbow
 from segdemo.lessons.slic_steps import slic_steps
 from segdemo.lessons.spectrum import spectrum
@@ -44,6 +45,12 @@ def test_cloud_value_is_plain_and_exact():
     np.testing.assert_array_equal(unpack(value["steps"][2]["labels"]), found.steps[2].labels)
     np.testing.assert_allclose(value["positions"], found.positions, rtol=1e-3, atol=1e-3)
     assert value["pixels"] == found.pixels.tolist() and value["photo"].startswith("data:image/jpeg")
+
+
+def test_what_was_cut_off_is_not_called_a_minimum(monkeypatch):
+    assert cloud.cloud_value(PHOTO, colour_cloud(PHOTO, Run(), clusters=4))["settled"]
+    monkeypatch.setattr(colour_cloud_module, "MOST_ITERATIONS", 3)
+    assert not cloud.cloud_value(PHOTO, colour_cloud(PHOTO, Run(), clusters=4))["settled"]
 
 
 def test_spectrum_value_is_plain_and_exact():

@@ -85,7 +85,9 @@ class CloudLesson extends Lesson {
       text.push(`, ${percent(1 - step.objective / before.objective)} less than ${step.number - before.number === 1 ? "before" : `${step.number - before.number} iterations before`}. `,
         `${percent(moved)} of the pixels changed cluster, the centres moved by ${way.toFixed(2)} on average.`);
     } else text.push(": the first centres, and every pixel with the nearest of them.");
-    if (position === steps.length - 1) text.push(" Nothing moves any more: a local minimum. Another seed may find another.");
+    if (position === steps.length - 1) text.push(this.result.settled
+      ? " Hardly anything moves any more: a local minimum. Another seed may find another."
+      : " Here the lesson stops counting; further iterations would still lower the objective.");
     this.say("caption", ...text);
     return this.part("caption").textContent;
   }

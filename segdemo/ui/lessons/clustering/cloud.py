@@ -38,6 +38,7 @@ def cloud_value(photo: np.ndarray, cloud: ColourCloud) -> dict[str, Any]:
         "photo": picture(photo, cloud.image.shape[:2]),
         "space": cloud.colour_space,
         "hues": HUES,
+        "settled": cloud.has_settled,
         "pixels": cloud.pixels.tolist(),
         "positions": rounded(cloud.positions, 4),
         "steps": [
