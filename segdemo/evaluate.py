@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -28,18 +29,17 @@ def evaluate(
     Returns a dict with ``iou`` and ``support`` (21 values each, in the order of VOC's classes; IoU None
     for a class that neither occurs nor is predicted), ``miou7``, ``miou``, ``pixel_accuracy``,
     ``boundary_f``, ``photos`` and ``seconds_per_photo``. Raises ``ParameterError`` for a method
-    without VOC labels or a folder without the split.
+    without VOC labels, or a folder without the split or one of its photos and masks.
     """
     if get_method(method).family != "networks":
         raise ParameterError(f"{method} gives no VOC classes; evaluate takes a network")
-    try:
-        names = list_names(folder, split)[: limit or None]
-    except FileNotFoundError as error:
-        raise ParameterError(str(error)) from None
+    names = _read(list_names, folder, split)[: max(limit, 0) or None]
+    if not names:
+        raise ParameterError(f"the split {split!r} of {folder} lists no photos")
     total = np.zeros((len(VOC21), len(VOC21)), np.int64)
     outlines, seconds = [], 0.0
     for number, name in enumerate(names):
-        photo = read_photo(folder, name)
+        photo = _read(read_photo, folder, name)
         start = time.perf_counter()
         result = engine.run(method, photo.image, keep_frames=False, **params)
         seconds += time.perf_counter() - start
@@ -57,8 +57,16 @@ def evaluate(
         "pixel_accuracy": round(float(pixel_accuracy(total)), 4),
         "boundary_f": round(float(np.nanmean(outlines)), 4),
         "photos": len(names),
-        "seconds_per_photo": round(seconds / max(len(names), 1), 3),
+        "seconds_per_photo": round(seconds / len(names), 3),
     }
+
+
+def _read(reader: Callable, folder: Path, name: str) -> Any:
+    """What ``reader(folder, name)`` returns; ``ParameterError`` when a file is missing, damaged or of the wrong size."""
+    try:
+        return reader(folder, name)
+    except (OSError, ValueError) as error:
+        raise ParameterError(str(error)) from None
 
 
 def table(scores: dict) -> str:

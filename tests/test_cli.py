@@ -9,6 +9,7 @@ from PIL import Image
 
 from segdemo import methods
 from segdemo.__main__ import main
+from segdemo.train.dataset import list_names
 
 READY = [name for name, m in methods().items() if not m.unavailable()]
 
@@ -147,6 +148,21 @@ def test_evaluate_explains_mistakes(tmp_path, capsys):
     assert "takes a network" in capsys.readouterr().err
     assert main(["evaluate", "--method", "fcn-8s", "--data", str(tmp_path)]) == 2
     assert "no split" in capsys.readouterr().err
+    voc_folder(tmp_path)
+    evaluate = ["evaluate", "--method", "fcn-8s", "--data", str(tmp_path)]
+    (tmp_path / "ImageSets" / "empty.txt").write_text("")
+    assert main([*evaluate, "--split", "empty"]) == 2 and "lists no photos" in capsys.readouterr().err
+    Image.new("L", (20, 20)).save(tmp_path / "SegmentationClass" / "cat.png")
+    assert main(evaluate) == 2 and "does not fit" in capsys.readouterr().err
+    (tmp_path / "SegmentationClass" / "cat.png").unlink()
+    assert main(evaluate) == 2 and "cat.png" in capsys.readouterr().err
+
+
+def test_evaluate_reads_voc_as_it_comes(tmp_path):
+    voc_folder(tmp_path)
+    (tmp_path / "ImageSets" / "Segmentation").mkdir()
+    (tmp_path / "ImageSets" / "val.txt").rename(tmp_path / "ImageSets" / "Segmentation" / "val.txt")
+    assert list_names(tmp_path, "val") == ["cat"]
 
 
 def test_download_lists_checkpoints_and_refuses_unknown_ones(capsys):

@@ -1,7 +1,8 @@
 """Photos with masks, kept in memory and cropped at random.
 
 Folders are laid out like PASCAL VOC: ``JPEGImages/NAME.jpg``, ``SegmentationClass/NAME.png``
-(index 0..20, 255 = ignore) and, where there are splits, ``ImageSets/SPLIT.txt``.
+(index 0..20, 255 = ignore) and, where there are splits, ``ImageSets/SPLIT.txt`` or, as VOC
+comes, ``ImageSets/Segmentation/SPLIT.txt``.
 """
 
 from __future__ import annotations
@@ -34,9 +35,10 @@ def list_names(folder: Path, split: str | None) -> list[str]:
     """Names of a VOC-like folder's photos: those of the split, or all that have a mask."""
     if split is not None:
         path = folder / "ImageSets" / f"{split}.txt"
-        if not path.exists():
-            raise FileNotFoundError(f"{path} is missing: the folder has no split {split!r}")
-        return path.read_text().split()
+        for candidate in (path, path.with_name("Segmentation") / path.name):
+            if candidate.exists():
+                return candidate.read_text().split()
+        raise FileNotFoundError(f"{path} is missing: the folder has no split {split!r}")
     return sorted(path.stem for path in (folder / "SegmentationClass").glob("*.png"))
 
 
