@@ -23,8 +23,8 @@ from .workshop import Workshop, read_key, read_photo
 
 INTRO = (
     "**Segmentation as energy minimization.** A few strokes say what is object and what is background. The data term learns their "
-    "colours, the smoothness term makes borders expensive except along edges of the photo, and the minimum cut is the best of all "
-    "labelings, exactly."
+    "colours and what a trained network sees there, the smoothness term makes borders expensive except along edges of the photo, and "
+    "the minimum cut is the best of all labelings, exactly."
 )
 
 LEFT_OUT_LIVE = ("texture_weight", "relearn")
@@ -57,7 +57,7 @@ def graphcut_tab(workshop: Workshop, panel: PhotoPanel, shared: Shared) -> dict[
                 )
                 live = gr.Checkbox(
                     label="live",
-                    info="cut again after every stroke: by the strokes' colours alone (texture weight and relearn 0), without replay and pictures",
+                    info="cut again after every stroke: without texture and relearning (both weights 0), without replay and pictures",
                     value=False,
                     elem_id="live",
                     min_width=120,
