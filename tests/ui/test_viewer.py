@@ -329,6 +329,19 @@ def test_pictures_enlarge_and_return(page):
     page.wait(lambda: (page.canvas() == result).all())
 
 
+def test_a_picture_of_the_result_before_comes_too_late(page):
+    page.ask("""
+        const decode = HTMLImageElement.prototype.decode;
+        HTMLImageElement.prototype.decode = () => new Promise((done) => { window.letGo = done; });
+        v.enlarge(0);
+        HTMLImageElement.prototype.decode = decode;
+    """)
+    page.press("many")
+    page.wait(lambda: page.part(0, "title").text == "superpixels")
+    page.browser.execute_async_script("window.letGo(); setTimeout(arguments[0], 100);")
+    assert page.ask("return v.picture;") is None and not page.part(0, "back").is_displayed()
+
+
 def test_errors_keep_the_old_result(page):
     page.press("fail")
     page.wait(lambda: page.part(0, "error").is_displayed())

@@ -161,8 +161,10 @@ class MaskViewer {
   }
 
   async enlarge(index) {
-    const picture = index === null ? null : this.result.pictures[index];
+    const { result } = this, picture = index === null ? null : result.pictures[index];
+    this.wanted = index;
     if (picture && !picture.pixels) picture.pixels = await loadImage(picture.image);
+    if (result !== this.result || index !== this.wanted) return;  // overtaken
     this.picture = index;
     const thumbs = this.part("pictures").querySelectorAll("button");
     thumbs.forEach((button, i) => button.setAttribute("aria-pressed", String(i === index)));
