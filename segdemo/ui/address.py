@@ -92,7 +92,7 @@ def admitted(component: Component, text: str) -> Any:
     """The value that ``text``, JSON, stands for, if ``component`` can take it; ``ValueError`` says why not."""
     try:
         value = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise ValueError("that is no value") from None
     if isinstance(component, gr.Checkbox):
         good = isinstance(value, bool)
@@ -102,11 +102,18 @@ def admitted(component: Component, text: str) -> Any:
         good = value in choices(component)
     else:
         numeric = isinstance(value, int | float) and not isinstance(value, bool)
+        if numeric and is_whole(component):
+            numeric = isinstance(value, int) or value.is_integer()
         low, high = component.minimum, component.maximum
         good = numeric and (low is None or value >= low) and (high is None or value <= high)
     if not good:
         raise ValueError("that is not among its values")
     return value
+
+
+def is_whole(component: gr.Slider | gr.Number) -> bool:
+    """Whether the component stands for an integer, as ``controls.control`` makes them."""
+    return component.precision == 0 if isinstance(component, gr.Number) else isinstance(component.step, int)
 
 
 def choices(component: gr.CheckboxGroup | gr.Radio | gr.Dropdown) -> list:

@@ -30,7 +30,7 @@ from .viewer import error_value, viewer_value
 log = logging.getLogger("segdemo")
 _decoded = LeastRecentlyUsed(256 * 2**20)  # photos by file: with every stroke the same one is asked for
 STORED_SIZE = 1600
-"""Long side at which a pinned photo is kept."""
+"""Long side, in pixels, at which a pinned result is shown."""
 EXPORTS_KEPT = 600
 """Seconds."""
 
@@ -63,7 +63,7 @@ class Visits:
 
 @dataclass
 class Result:
-    """One result on the page: the photo at a bounded size, the segmentation without its heavy parts.
+    """One result on the page: the photo, shared with the photo's other results, and the segmentation without its heavy parts.
 
     ``seconds`` is the whole run as the visitor waited for it, replay included.
     """

@@ -15,6 +15,8 @@ from segdemo.ui.page import build_page
     [
         (gr.Slider(1, 9), "3", 3),
         (gr.Number(), "-2.5", -2.5),
+        (gr.Slider(0.0, 9.0, step=1.0), "2.5", 2.5),
+        (gr.Slider(1, 9, step=1), "3.0", 3),
         (gr.Checkbox(), "true", True),
         (gr.Radio([("four", 4), ("eight", 8)]), "8", 8),
         (gr.CheckboxGroup(["a", "b"]), '["b"]', ["b"]),
@@ -30,6 +32,9 @@ def test_what_a_control_can_take_is_admitted(component, text, value):
     [
         (gr.Slider(1, 9), "10"),
         (gr.Slider(1, 9), "NaN"),
+        (gr.Slider(1, 9, step=1), "3.5"),
+        (gr.Number(precision=0), "3.5"),
+        (gr.Number(), "[" * 20_000),
         (gr.Slider(1, 9), "true"),
         (gr.Slider(1, 9), '"<script>"'),
         (gr.Checkbox(), "1"),
