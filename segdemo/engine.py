@@ -26,6 +26,7 @@ from .networks.inference import is_public, load_network
 from .segmentation import Segmentation, enlarge_labels
 
 GIGABYTE = 2**30
+NO_MEMORY = "Not enough memory: lower the working size and run again."
 
 
 def choose_device(wish: str = "auto") -> torch.device:
@@ -288,16 +289,30 @@ class Engine:
         """Run on the engine's device; if a GPU's memory does not suffice, once more on the CPU."""
         try:
             return attempt(self.device)
-        except torch.OutOfMemoryError:
-            if self.device.type == "cpu":
-                raise SegdemoError("Not enough memory: lower the working size and run again.") from None
-        except MemoryError:
-            raise SegdemoError("Not enough memory: lower the working size and run again.") from None
+        except Exception as error:
+            if not lacks_memory(error):
+                raise
+            if self.device.type == "cpu" or lacks_memory(error, of_the_host=True):
+                raise SegdemoError(NO_MEMORY) from None
         self._networks.clear()
         self._photos.clear()
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
-        result = attempt(torch.device("cpu"))
+        try:
+            result = attempt(torch.device("cpu"))
+        except Exception as error:
+            if lacks_memory(error):
+                raise SegdemoError(NO_MEMORY) from None
+            raise
         if isinstance(result, Segmentation):
             result.notices.append(f"The memory of {self.device} did not suffice, so this ran on the CPU.")
         return result
+
+
+def lacks_memory(error: Exception, of_the_host: bool = False) -> bool:
+    """Whether memory ran out, of the computer itself or, unless ``of_the_host``, of a GPU.
+
+    PyTorch has an exception of its own for CUDA alone: on the CPU and on Apple's GPUs only the words tell.
+    """
+    is_host = isinstance(error, MemoryError) or "DefaultCPUAllocator" in str(error)
+    return is_host or (not of_the_host and (isinstance(error, torch.OutOfMemoryError) or "out of memory" in str(error)))

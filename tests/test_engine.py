@@ -86,13 +86,30 @@ def test_gpu_memory_falls_back_to_the_cpu(registered):
     assert result.device == "cpu" and "ran on the CPU" in result.notices[0]
 
 
-def test_memory_of_the_cpu_is_explained(registered):
+@pytest.mark.parametrize(
+    "device", ["cpu", "meta"]
+)  # "meta" stands for a GPU, which this machine's memory does not help
+@pytest.mark.parametrize("need", [lambda: np.empty(2**50), lambda: torch.empty(2**50)])
+def test_memory_of_the_cpu_is_explained(registered, need, device):
     def function(image, params, run):
         """Needs more memory than there is."""
-        raise MemoryError
+        need()
 
+    engine = Engine("cpu")
+    engine.device = torch.device(device)
     with pytest.raises(SegdemoError, match="lower the working size"):
-        Engine("cpu").run(registered(function), PHOTO)
+        engine.run(registered(function), PHOTO)
+
+
+def test_what_a_gpu_and_then_the_cpu_cannot_hold_is_explained(registered):
+    def function(image, params, run):
+        """Needs more memory than any device has; Apple's GPUs say so in words only."""
+        raise RuntimeError("MPS backend out of memory") if run.device.type != "cpu" else MemoryError
+
+    engine = Engine("cpu")
+    engine.device = torch.device("meta")
+    with pytest.raises(SegdemoError, match="lower the working size"):
+        engine.run(registered(function), PHOTO)
 
 
 def test_a_failed_run_leaves_the_engine_usable(registered):
