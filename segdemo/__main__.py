@@ -180,6 +180,9 @@ def main(arguments: list[str] | None = None) -> int:
     except (SegdemoError, OSError) as error:
         print(f"segdemo: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:  # what a download has fetched is kept
+        print("\nsegdemo: stopped", file=sys.stderr)
+        return 130
     return 0
 
 

@@ -7,6 +7,7 @@ import pytest
 import skimage.data
 from PIL import Image
 
+from segdemo import __main__ as command_line
 from segdemo import methods
 from segdemo.__main__ import main
 from segdemo.train.dataset import list_names
@@ -163,6 +164,14 @@ def test_evaluate_reads_voc_as_it_comes(tmp_path):
     (tmp_path / "ImageSets" / "Segmentation").mkdir()
     (tmp_path / "ImageSets" / "val.txt").rename(tmp_path / "ImageSets" / "Segmentation" / "val.txt")
     assert list_names(tmp_path, "val") == ["cat"]
+
+
+def test_ctrl_c_is_no_traceback(monkeypatch, capsys):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(command_line, "run_download", interrupted)
+    assert main(["download"]) == 130 and "stopped" in capsys.readouterr().err
 
 
 def test_download_lists_checkpoints_and_refuses_unknown_ones(capsys):
