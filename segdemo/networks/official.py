@@ -95,6 +95,7 @@ class ImageNetInput(nn.Module):
     def __init__(self, network: nn.Module):
         super().__init__()
         self.network = network
+        self.trained_values = count_parameters(network)  # before the engine folds batch normalization away
         # x = (v - 127) / 128 for grey levels v; wanted is (v / 255 - mean) / std = x * scale + shift.
         mean, std = torch.tensor(IMAGENET_MEAN), torch.tensor(IMAGENET_STD)
         self.register_buffer("scale", (128 / 255 / std)[:, None, None], persistent=False)
@@ -293,7 +294,7 @@ def segment_with(entry: Official, image: np.ndarray, params: OfficialParams, run
         palette=palette,
         working_scores=beliefs,
         pictures=[certainty(beliefs)],
-        facts={"parameters": count_parameters(network), "input": f"{size[1]} x {size[0]}", "trained on": entry.labels},
+        facts={"parameters": network.trained_values, "input": f"{size[1]} x {size[0]}", "trained on": entry.labels},
     )
 
 

@@ -82,6 +82,7 @@ def test_through_the_engine_as_voc_and_as_its_own_labels(hub, segformer, tmp_pat
     engine = Engine("cpu")
     as_voc_result = engine.run("nvidia/segformer-b0-ade", PHOTO, input_size=64)
     assert tuple(as_voc_result.names) == VOC21.names
+    assert as_voc_result.facts["parameters"] == segformer.num_parameters()
     np.testing.assert_allclose(as_voc_result.scores.sum(0), 1, atol=1e-4)
     own = engine.run("nvidia/segformer-b0-ade", PHOTO, input_size=64, labels="own", crf=True, crf_iterations=1)
     assert set(own.names) <= set(ADE20K.names) and own.labels.max() < len(own.names)
