@@ -98,7 +98,7 @@ class GraphCutParams(CutParams):
         0.3,
         ge=0,
         le=0.9,
-        description="share of the colours that a first cut adds to those of the strokes; 0 = strokes alone",
+        description="share of the colours that the pixels' likelier labels add to those of the strokes; 0 = strokes alone",
     )
     connected: bool = Field(
         False, description="keep only parts of the object that an object stroke touches; not part of the energy"
@@ -172,11 +172,16 @@ def log_scores(image: np.ndarray, seeds: np.ndarray, params: CutParams, run: Run
     logs = stroke_log_likelihoods(image, seeds, params, run, labels)
     share = getattr(params, "relearn", 0.0)
     if share > 0 and params.colour_weight + params.texture_weight > 0:
-        first = first_cut(image, prior + logs, seeds, run)
+        first = likelier_labels(connected_scores(prior + logs, seeds, params), seeds)
         learned = stroke_log_likelihoods(image, np.where(seeds > 0, seeds, first + 1), params, run, labels)
         top = np.maximum(logs, learned)
         logs = top + np.log((1 - share) * np.exp(logs - top) + share * np.exp(learned - top))
-    scores, most = prior + logs, getattr(params, "connection", 0.0)
+    return connected_scores(prior + logs, seeds, params)
+
+
+def connected_scores(scores: np.ndarray, seeds: np.ndarray, params: CutParams) -> np.ndarray:
+    """``scores``, (labels, h, w), with the prior of ``connection.py``, which they determine; in place."""
+    most = getattr(params, "connection", 0.0)
     if most > 0:
         scores[OBJECT] += connection_log_prior(scores, seeds, most)
     return scores
@@ -214,18 +219,13 @@ def deep_features(params: CutParams, run: Run) -> tuple[np.ndarray | None, str]:
     return features, f"{features.shape[2]} principal components"
 
 
-def first_cut(image: np.ndarray, scores: np.ndarray, seeds: np.ndarray, run: Run) -> np.ndarray:
-    """(h, w) uint8 labels of a cut by the strokes alone, islands removed: what there is more to learn from.
+def likelier_labels(scores: np.ndarray, seeds: np.ndarray) -> np.ndarray:
+    """(h, w) uint8: each pixel's likelier label, islands of the object removed: what there is more to learn from.
 
-    Its smoothness is always the default one, so that the data term, which it leads to, is the same for every lambda.
+    No cut, so that the data term, which these labels lead to, is the same for every lambda.
     """
-    contrasts, sigma = photo_contrasts(image, 8, run)
-    smoothness = GraphCutParams.model_fields["smoothness"].default
-    weights = run.cached(
-        ("graphcut weights", 8, smoothness, sigma), lambda: pairwise_weights(contrasts, smoothness, sigma)
-    )
-    data = data_costs(posterior_costs(scores), seeds, weights)
-    _, labels = next_cut(data, weights, ("first", sigma), run, stepper(run, 0.1, "first cut"))
+    labels = (scores[OBJECT] > scores[BACKGROUND]).astype(np.uint8)
+    labels[seeds > 0] = seeds[seeds > 0] - 1
     labels[islands(labels, seeds == OBJECT + 1, 8)] = BACKGROUND
     return labels
 

@@ -209,7 +209,7 @@ def test_cuts_that_go_on_from_earlier_ones_come_out_the_same():
         assert kept.facts == fresh.facts
 
 
-def test_what_a_first_cut_teaches_is_the_same_for_every_lambda():
+def test_what_is_relearned_is_the_same_for_every_lambda():
     image, mask, scribbles = disc()
     seeds = np.array([0, 2, 1], np.uint8)[scribbles]
     scores = [
