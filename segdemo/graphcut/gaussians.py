@@ -118,21 +118,65 @@ def component_moments(colours, labels, likeliest, moments):
 
 
 @compiled
+def shared_moments(colours, coefficients, moments):
+    """Add the ``monomials`` of (n, 3) float32 colours to ``moments``, (K, 10) float64.
+
+    Each goes to all components, in the shares that their weighted densities have there: the E step of
+    expectation maximization, and the sums of its M step.
+    """
+    block, logs = np.empty((3, BLOCK), np.float32), np.empty((len(coefficients), BLOCK), np.float32)
+    top, total = np.empty(BLOCK, np.float32), np.empty(BLOCK, np.float32)
+    for start in range(0, len(colours), BLOCK):
+        count = min(BLOCK, len(colours) - start)
+        _load(colours, start, count, block)
+        top[:], total[:] = -np.inf, 0
+        for k in range(len(coefficients)):
+            _log_gaussian(coefficients[k], block, count, logs[k])
+            for i in range(count):
+                top[i] = max(top[i], logs[k, i])
+        for k in range(len(coefficients)):
+            for i in range(count):
+                logs[k, i] = _exp(logs[k, i] - top[i])
+                total[i] += logs[k, i]
+        for k in range(len(coefficients)):
+            _add_shares(block, logs[k], total, count, moments[k])
+
+
+@compiled
+def _add_shares(block, shares, total, count, sums):
+    """Add a block's ten monomials, each times shares / total, to ``sums``, (10,)."""
+    s0 = s1 = s2 = s3 = s4 = s5 = s6 = s7 = s8 = s9 = np.float32(0)
+    for i in range(count):
+        x, y, z, share = block[0, i], block[1, i], block[2, i], shares[i] / total[i]
+        s0 += share
+        s1 += share * x
+        s2 += share * y
+        s3 += share * z
+        s4 += share * x * x
+        s5 += share * x * y
+        s6 += share * x * z
+        s7 += share * y * y
+        s8 += share * y * z
+        s9 += share * z * z
+    for column, value in enumerate((s0, s1, s2, s3, s4, s5, s6, s7, s8, s9)):
+        sums[column] += value
+
+
+@compiled
 def next_centres(colours, centres, labels):
     """Give each of (n, 3) colours its nearest centre, into ``labels``; returns the means of what each centre has."""
     sums, counts = np.zeros(centres.shape), np.zeros(len(centres))
+    least = np.full(len(colours), np.inf)
+    for k in range(len(centres)):
+        a, b, c = centres[k, 0], centres[k, 1], centres[k, 2]
+        for p in range(len(colours)):
+            distance = (colours[p, 0] - a) ** 2 + (colours[p, 1] - b) ** 2 + (colours[p, 2] - c) ** 2
+            labels[p] = k if distance < least[p] else labels[p]
+            least[p] = min(distance, least[p])
     for p in range(len(colours)):
-        x, y, z = colours[p, 0], colours[p, 1], colours[p, 2]
-        least, best = np.inf, 0
-        for k in range(len(centres)):
-            distance = (x - centres[k, 0]) ** 2 + (y - centres[k, 1]) ** 2 + (z - centres[k, 2]) ** 2
-            if distance < least:
-                least, best = distance, k
-        labels[p] = best
-        counts[best] += 1
-        sums[best, 0] += x
-        sums[best, 1] += y
-        sums[best, 2] += z
+        counts[labels[p]] += 1
+        for channel in range(3):
+            sums[labels[p], channel] += colours[p, channel]
     for k in range(len(centres)):
         for channel in range(3):
             sums[k, channel] = sums[k, channel] / counts[k] if counts[k] > 0 else centres[k, channel]

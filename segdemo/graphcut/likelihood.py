@@ -23,7 +23,7 @@ from scipy.ndimage import gaussian_filter
 
 from ..strips import in_strips
 from .energy import STEPS, compiled, squared_contrasts
-from .gaussians import MIDDLE_L, densities, next_centres
+from .gaussians import MIDDLE_L, densities, next_centres, shared_moments
 
 NOISE = 2.0  # Lab units: the least spread of a colour, about that of camera noise and JPEG
 PRIOR_SPREAD, PRIOR_PIXELS = 10.0, 3.0  # a component's spread before it has seen a pixel, and what that is worth
@@ -121,9 +121,9 @@ def seed_centres(colours: np.ndarray, components: int, chance: np.ndarray) -> np
     """
     centres, weight = np.empty((0, 3)), np.ones(len(colours))
     while len(centres) < components and weight.any():
-        number = chance * CLOCKS * (CLOCKS + len(centres)) % 1  # another one for each draw
+        multiple = chance * (CLOCKS * (CLOCKS + len(centres)))  # its fraction is another number for each draw
         with np.errstate(divide="ignore"):
-            first = (-np.log1p(-number) / weight).argmin()
+            first = (-np.log(1 - (multiple - np.floor(multiple))) / weight).argmin()
         squared = ((colours - colours[first]) ** 2).sum(axis=1)
         weight = np.minimum(weight, squared) if len(centres) else squared  # squared distance to the nearest centre
         centres = np.vstack([centres, colours[first]])
@@ -144,14 +144,14 @@ def fit_mixture(colours: np.ndarray, places: np.ndarray, components: int, chance
     ``colours`` is (n, 3), ``chance`` (n,) a random number in [0, 1) for each; learned is from those at ``places``, at least one.
     """
     places = sample(places, chance)
-    colours, chance = colours[places].astype(np.float64), chance[places]
-    nearest, powers = nearest_centres(colours, components, chance), monomials(colours)
+    colours, chance = colours[places], chance[places]
+    nearest = nearest_centres(colours.astype(np.float64), components, chance)
     mixture = Mixture(colours, np.eye(nearest.max() + 1)[nearest])
-    rows = np.ascontiguousarray(powers.T, np.float32)  # components and colours in rows: sums run along the memory
+    colours = np.ascontiguousarray(colours, np.float32)
     for _ in range(ITERATIONS):
-        logs = mixture.coefficients().astype(np.float32) @ rows
-        shares = np.exp(logs - logs.max(axis=0))
-        mixture = Mixture.from_moments((shares / shares.sum(axis=0)) @ powers)
+        moments = np.zeros((len(mixture.weights), 10))
+        shared_moments(colours, mixture.coefficients().astype(np.float32), moments)
+        mixture = Mixture.from_moments(moments)
     return mixture
 
 

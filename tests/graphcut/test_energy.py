@@ -6,6 +6,7 @@ from scipy.sparse.csgraph import dijkstra
 from scipy.stats import multivariate_normal
 
 from segdemo.graphcut import energy
+from segdemo.graphcut.gaussians import shared_moments
 from segdemo.graphcut.likelihood import (
     GAMUT,
     NOISE,
@@ -104,6 +105,24 @@ def test_mixture_density_is_a_sum_of_gaussians():
     )
     np.testing.assert_allclose(mixture.density(points), expected, rtol=1e-4)
     assert mixture.weights.sum() == pytest.approx(1)
+
+
+def test_one_step_of_expectation_maximization():
+    rng = RNG(12)
+    colours = (rng.normal(size=(1300, 3)) * 20 + 40).astype(np.float32)
+    mixture = Mixture(colours, np.eye(4)[rng.integers(0, 4, 1300)])
+    mixture.means += rng.normal(size=(4, 3)) * 20
+    each = np.stack([
+        w * multivariate_normal(m, c).pdf(colours)
+        for w, m, c in zip(mixture.weights, mixture.means, mixture.covariances)
+    ])  # fmt: skip
+    moments = np.zeros((4, 10))
+    shared_moments(colours, mixture.coefficients().astype(np.float32), moments)
+    expected = Mixture(colours, (each / each.sum(axis=0)).T)
+    after = Mixture.from_moments(moments)
+    np.testing.assert_allclose(after.weights, expected.weights, rtol=1e-3)
+    np.testing.assert_allclose(after.means, expected.means, rtol=1e-3)
+    np.testing.assert_allclose(after.covariances, expected.covariances, rtol=1e-2, atol=0.1)
 
 
 def test_mixture_finds_two_clusters():
