@@ -219,16 +219,11 @@ def connect(known, steps, table, shift, start, stop, neighbours):
 
 
 @fast
-def splat_ones(vertices, weights, start, stop, sums):
-    """Add the pixels' weights to their vertices' sums (M+1,)."""
-    for i in range(start, stop):
-        for corner in range(vertices.shape[1]):
-            sums[vertices[i, corner]] += weights[i, corner]
+def normalize(table, vertices, weights, start, stop, sums):
+    """Divide the pixels' weights by the square roots of what the table (M+1,) holds for them.
 
-
-@fast
-def normalize(table, vertices, weights, start, stop):
-    """Divide the pixels' weights by the square roots of what the table (M+1,) holds for them."""
+    Adds the new weights to their vertices' ``sums`` (M+1,).
+    """
     for i in range(start, stop):
         mass = np.float32(1e-20)
         for corner in range(vertices.shape[1]):
@@ -236,6 +231,7 @@ def normalize(table, vertices, weights, start, stop):
         factor = np.float32(1) / np.sqrt(mass)
         for corner in range(vertices.shape[1]):
             weights[i, corner] *= factor
+            sums[vertices[i, corner]] += weights[i, corner]
 
 
 @fast

@@ -98,10 +98,13 @@ class Lattice:
         This is how Krahenbuhl & Koltun's implementation weighs the kernels of a dense CRF.
         Changes ``weights`` in place; returns the lattice.
         """
-        table, self._ones = self._blurred_ones(), None
+        table = self._blurred_ones()
         if self.compiled:
+            sums = np.zeros((self.strips, self.count + 1), np.float32)
             arrays = table.numpy(), self.vertices.numpy().view(np.uint32), self.weights.numpy()
-            in_strips(lambda _, *ends: kernels.normalize(*arrays, *ends), len(self.vertices))
+            run = lambda strip, *ends: kernels.normalize(*arrays, *ends, sums[strip])  # noqa: E731
+            in_strips(run, len(self.vertices), self.strips)
+            self._ones = torch.from_numpy(sums.sum(0)[:, None])
         else:
             self.weights *= (self.slice(table[:, None]) + 1e-20).rsqrt()
         return self
@@ -119,15 +122,9 @@ class Lattice:
 
     def _blurred_ones(self) -> torch.Tensor:
         """(M+1,): a map of ones, splatted and blurred."""
-        if self._ones is not None:  # new weights were summed up when they were made
+        if self.compiled:  # the loops that made the weights have summed them up
             return self.blur(self._ones)[:, 0]
-        if not self.compiled:
-            return self.blur(self.splat(torch.ones(len(self.weights), 1, device=self.weights.device)))[:, 0]
-        tables = np.zeros((self.strips, self.count + 1), np.float32)
-        arrays = self.vertices.numpy(), self.weights.numpy()
-        run = lambda strip, *ends: kernels.splat_ones(*arrays, *ends, tables[strip])  # noqa: E731
-        in_strips(run, len(self.vertices), self.strips)
-        return self.blur(torch.from_numpy(tables.sum(0)[:, None]))[:, 0]
+        return self.blur(self.splat(torch.ones(len(self.weights), 1, device=self.weights.device)))[:, 0]
 
     @property
     def gain(self) -> float:

@@ -69,10 +69,10 @@ def test_lattice_of_pixels_is_that_of_their_features(channels, size):
 
 
 @pytest.mark.parametrize("dimensions", [1, 2, 5])
-def test_ones_summed_while_building_are_those_splatted(dimensions):
+def test_weights_summed_while_they_are_made_are_a_map_of_ones_splatted(dimensions):
     lattice = Lattice(cloud(20000, dimensions))
-    summed, lattice._ones = lattice._blurred_ones(), None
-    assert torch.allclose(summed, lattice._blurred_ones(), rtol=1e-4)
+    for made in (lattice, lattice.normalize()):
+        assert torch.allclose(made._ones, made.splat(torch.ones(20000, 1)), rtol=1e-4)
 
 
 @pytest.mark.parametrize("dimensions", [1, 2, 5])
