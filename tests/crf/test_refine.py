@@ -131,7 +131,9 @@ def test_smallest_image():
 def test_background_only():
     image = scene(0.1)
     network = fake(image, labels=(0,))
-    result = refine(image, network, RefinementParams(), Run())
+    result = refine(
+        image, network, RefinementParams(crf_spatial_weight=3, crf_spatial_sigma=3, crf_bilateral_sigma_rgb=10), Run()
+    )
     assert (result.labels == 0).all() and len(result.pictures) == 3
 
 
