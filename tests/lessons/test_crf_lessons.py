@@ -106,13 +106,14 @@ def test_pairwise_on_a_photo(engine):
 
 @needs_network
 def test_four_results_each_with_its_terms(engine):
-    found = engine.teach(crf_terms, data.chelsea(), working_size=160, network=NETWORK, crf_iterations=4)
+    weights = dict(crf_iterations=4, crf_spatial_weight=3.0, crf_spatial_sigma=3.0, crf_bilateral_sigma_rgb=10.0)
+    found = engine.teach(crf_terms, data.chelsea(), working_size=160, network=NETWORK, **weights)
     assert [r.title for r in found] == [title for title, *_ in VARIANTS]
     unary, spatial, bilateral, both = found
     assert unary.changed == 0 and min(r.energy.unary for r in found) == unary.energy.unary
     assert spatial.energy.spatial < unary.energy.spatial and bilateral.energy.bilateral < unary.energy.bilateral
     assert both.free_energy == min(r.free_energy for r in found)
-    refined = engine.run(NETWORK, data.chelsea(), working_size=160, crf=True, crf_iterations=4)
+    refined = engine.run(NETWORK, data.chelsea(), working_size=160, crf=True, **weights)
     np.testing.assert_allclose(both.beliefs, refined.working_scores, atol=1e-4)
     with pytest.raises(ParameterError, match="crf_iterations"):
         engine.teach(crf_terms, data.chelsea(), network=NETWORK, crf_iterations=0)

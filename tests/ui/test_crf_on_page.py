@@ -191,7 +191,7 @@ def test_pairwise_agrees_with_brute_force_at_any_pixel_and_width(page, monkeypat
     assert page.ask("pairwise", "return l.column;") == column + 3
     before = page.canvas("pairwise", "l.boards.bilateral")
     page.part("pairwise-bilateral_sigma_rgb").send_keys(RIGHT * 30)
-    assert page.part("pairwise-bilateral_sigma_rgb-value").text == "25"
+    assert page.part("pairwise-bilateral_sigma_rgb-value").text == "23"
     assert (page.canvas("pairwise", "l.boards.bilateral") != before).any()  # at once, without the server
     assert page.shows("pairwise") == 1
     page.part("pairwise-spatial_weight").send_keys(LEFT * 10)
@@ -200,7 +200,7 @@ def test_pairwise_agrees_with_brute_force_at_any_pixel_and_width(page, monkeypat
     plain = page.ask("pairwise", "return [Math.max(...l.kernels.bilateral), Math.max(...l.kernels.spatial)];")
     assert plain == [1, 1]
     page.part("pairwise-reset").click()
-    assert page.part("pairwise-bilateral_sigma_rgb-value").text == "10"
+    assert page.part("pairwise-bilateral_sigma_rgb-value").text == "8"
 
 
 @needs_network

@@ -81,5 +81,5 @@ def energies(results: list[TermsResult]) -> str:
         "<th><i class='ce-u'></i>unary</th><th><i class='ce-s'></i>spatial</th><th><i class='ce-b'></i>bilateral</th><th>E(x)</th>"
         f"<th>free energy of its beliefs</th></tr></thead><tbody>{rows}</tbody></table></div>"
         "<p>In nats per pixel, every row with all three terms. What a kernel gains in its own term it pays for in the unary term. Mean field "
-        "minimizes the free energy of its beliefs, not E(x) of the labels, so E(x) need not be lowest in the last row.</p></div>"
+        "lowers the free energy of its beliefs to a local minimum, not E(x) of the labels: neither need be lowest in the last row.</p></div>"
     )
