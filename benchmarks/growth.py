@@ -10,6 +10,7 @@ needs matplotlib (``pip install matplotlib``); without ``--out`` the table alone
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import json
 import subprocess
 import sys
@@ -97,6 +98,8 @@ def main() -> None:
     if options.one:
         print(json.dumps(measure(*options.one)))
         return
+    if options.out and importlib.util.find_spec("matplotlib") is None:
+        parser.error("--out draws with Matplotlib: install it (pip install matplotlib), or leave --out away")
     sizes = [size for size in MEGAPIXELS if size <= options.most]
     print(f"| seconds, megabytes | {' | '.join(f'{size:g} MP' for size in sizes)} | p |\n|{'---|' * (len(sizes) + 2)}")
     rows = {}

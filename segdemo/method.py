@@ -137,7 +137,7 @@ class Run:
         return self.load_network(name)
 
     def features(self) -> list[np.ndarray]:
-        """What a trained network sees in the photo: maps (C, h', w') float32, fine to coarse in no fixed order.
+        """What a trained network sees in the photo: maps (C, h', w') float32, some fine, some coarse.
 
         Raises ``UnavailableError`` where there is none.
         """

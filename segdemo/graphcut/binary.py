@@ -107,7 +107,7 @@ class GraphCutParams(CutParams):
 
 @method("graphcut", family="graphcut", title="Graph cut", params=GraphCutParams, needs_scribbles=True)
 def graphcut(image: np.ndarray, params: GraphCutParams, run: Run) -> Segmentation:
-    """Minimum cut between strokes: colour likelihoods plus contrast-sensitive smoothness, solved exactly.
+    """Minimum cut between strokes: likelihoods of colour and of a network's features, contrast-sensitive smoothness; exact.
 
     Boykov & Jolly, ICCV 2001. ``run.scribbles`` is (h, w): 1 = object, 2 = background.
     """
