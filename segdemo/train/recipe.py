@@ -14,15 +14,15 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from ..labels import IGNORE, VOC21
-from ..networks.backbones import EfficientNetLite0, copy_in_order, load_imagenet, resize
+from ..labels import VOC21
+from ..networks.backbones import EfficientNetLite0, copy_in_order, load_imagenet
 from ..networks.checkpoints import load_weights, read_card
 from ..networks.inference import build_network, normalize
 from .checkpointing import load_state, save_state
 from .dataset import Batches, Photo
+from .losses import Mimicry, pixel_loss, training_scores
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,8 @@ class Recipe:
         deep: put a loss on every level of the decoder, by score heads that are thrown away afterwards (deeply
             supervised nets, Lee et al. 2015): a deep decoder learns little from the loss at its far end alone.
         output_stride: train an atrous network on this grid instead of its own; the weights fit both.
+        muon: let Muon (Jordan et al. 2024), which makes each update orthogonal, train the matrices of linear layers;
+            all else stays with AdamW.
     """
 
     network: str
@@ -59,6 +61,7 @@ class Recipe:
     mimic_maps: tuple[tuple[int, int], ...] = ()
     deep: bool = False
     output_stride: int = 0
+    muon: bool = False
     average: float = 0.999
     seed: int = 1
 
@@ -81,21 +84,9 @@ RECIPES = {
     ),
     "segformer-b0": Recipe(
         "segformer-b0", start="scratch", teacher="deeplab-v3plus", mimic=1.0, mimic_maps=((1, 1), (2, 2), (3, 3)), crop=192,
-        scale=(0.45, 1.3), iterations=40000, batch=8, rate=6e-4, frozen_stages=0, weight_decay=0.05,
+        scale=(0.45, 1.3), iterations=40000, batch=8, rate=2e-3, frozen_stages=0, weight_decay=0.05, muon=True,
     ),
 }  # fmt: skip
-
-
-def pixel_loss(scores: Tensor, target: Tensor, soft: Tensor | None = None) -> Tensor:
-    """Softmax cross-entropy per pixel, half against ``target`` and half against ``soft`` if given.
-
-    scores (N, K, h, w); target (N, H, W) int64 with ``IGNORE``; soft (N, K, h', w') probabilities.
-    """
-    if soft is not None:
-        scores_at_soft = resize(scores, soft.shape[2:])
-        distilled = -(soft * scores_at_soft.log_softmax(1)).sum(1).mean()
-    loss = F.cross_entropy(resize(scores, target.shape[1:]), target, ignore_index=IGNORE)
-    return loss if soft is None else 0.5 * loss + 0.5 * distilled
 
 
 def depthwise_in_float32(network: nn.Module) -> None:
@@ -112,36 +103,6 @@ def depthwise_in_float32(network: nn.Module) -> None:
             and (module.kernel_size[0] > 3 or module.dilation[0] > 1)
         ):
             module.forward = partial(in_float32, module.forward)
-
-
-def training_scores(network: nn.Module, images: Tensor, heads: nn.ModuleList | None) -> list[Tensor]:
-    """The scores to put a loss on, coarse to fine: an FCN's three, one per level of a decoder with ``heads``, or just one."""
-    if hasattr(network, "all_scores"):
-        return network.all_scores(network.encode(images))
-    if heads is None:
-        return [network(images)]
-    *coarse, finest = network.decode(network.encode(images))
-    return [*(head(x) for head, x in zip(heads, coarse, strict=True)), network.classifier(finest)]
-
-
-class Mimicry(nn.Module):
-    """Warm start of an encoder by matching a teacher's features (FitNets, Romero et al. 2015).
-
-    For each of ``pairs`` (student's map, teacher's map) a 1 x 1 convolution takes the one to the channels of
-    the other; the loss is 1 - cosine per position, which forgets each map's scale.
-    """
-
-    def __init__(self, student: tuple[int, ...], teacher: tuple[int, ...], pairs: tuple[tuple[int, int], ...]):
-        super().__init__()
-        self.pairs = pairs
-        self.maps = nn.ModuleList(nn.Conv2d(student[s], teacher[t], 1) for s, t in pairs)
-
-    def forward(self, student: list[Tensor], teacher: list[Tensor]) -> Tensor:
-        losses = []
-        for project, (s, t) in zip(self.maps, self.pairs, strict=True):
-            wanted = F.adaptive_avg_pool2d(teacher[t], student[s].shape[2:])
-            losses.append(1 - F.cosine_similarity(project(student[s]), wanted, dim=1).mean())
-        return sum(losses) / len(losses)
 
 
 class Trainer:
@@ -166,8 +127,8 @@ class Trainer:
         if recipe.deep:
             self.heads = nn.ModuleList(nn.Conv2d(c, len(VOC21), 1) for c in self.network.decoded[:-1]).to(self.device)
         self.average = copy.deepcopy(self.network).eval().requires_grad_(False)
-        self.optimizer = torch.optim.AdamW(self._groups(), betas=(0.9, 0.99))
-        self.rates = [group["lr"] for group in self.optimizer.param_groups]
+        self.optimizers = self._optimizers()
+        self.rates = [group["lr"] for group in self.groups()]
         self.iteration, self.elapsed, self.log = 0, 0.0, []
         self.history: list[dict] = []
         folder.mkdir(parents=True, exist_ok=True)
@@ -200,8 +161,22 @@ class Trainer:
             return []
         return [trunk.stem, *trunk.stages[: self.recipe.frozen_stages]]
 
-    def _groups(self) -> list[dict]:
-        """Four parameter groups: trunk or new, with weight decay (matrices) or without (norms, biases)."""
+    def _optimizers(self) -> list[torch.optim.Optimizer]:
+        """AdamW and, if the recipe asks for it, Muon for the matrices of the network's linear layers."""
+        linear = [m.weight for m in self.network.modules() if isinstance(m, nn.Linear)] if self.recipe.muon else []
+        optimizers: list = [torch.optim.AdamW(self._groups({id(p) for p in linear}), betas=(0.9, 0.99))]
+        if linear:
+            # Updates as large as AdamW's, so that both take the same rate (Liu et al., "Muon is Scalable for LLM Training", 2025, eq. 4).
+            settings = dict(lr=self.recipe.rate, weight_decay=self.recipe.weight_decay, adjust_lr_fn="match_rms_adamw")
+            optimizers.append(torch.optim.Muon(linear, **settings))
+        return optimizers
+
+    def groups(self) -> list[dict]:
+        """The parameter groups of all optimizers."""
+        return [group for optimizer in self.optimizers for group in optimizer.param_groups]
+
+    def _groups(self, left_out: set[int]) -> list[dict]:
+        """Four parameter groups: trunk or new, with weight decay (matrices) or without (norms, biases); none of ``left_out`` (ids)."""
         groups: dict[tuple[bool, bool], list] = {}
         named = list(self.network.named_parameters())
         if self.mimicry is not None:
@@ -209,7 +184,7 @@ class Trainer:
         if self.heads is not None:
             named += [(f"heads.{name}", p) for name, p in self.heads.named_parameters()]
         for name, parameter in named:
-            if parameter.requires_grad:
+            if parameter.requires_grad and id(parameter) not in left_out:
                 groups.setdefault((name.startswith("trunk."), parameter.ndim > 1), []).append(parameter)
         return [
             {
@@ -223,7 +198,7 @@ class Trainer:
     def set_rate(self, progress: float) -> None:
         """Linear warm-up over the first 4 %, then a half cosine to zero."""
         factor = min(1.0, progress / 0.04 + 1e-3) * 0.5 * (1 + math.cos(math.pi * min(progress, 1.0)))
-        for group, rate in zip(self.optimizer.param_groups, self.rates, strict=True):
+        for group, rate in zip(self.groups(), self.rates, strict=True):
             group["lr"] = rate * factor
 
     def loss(self, images: Tensor, masks: Tensor) -> Tensor:
@@ -251,10 +226,12 @@ class Trainer:
         attention = sdpa_kernel(SDPBackend.MATH) if self.device.type == "cpu" else nullcontext()
         with attention, torch.autocast(self.device.type, torch.bfloat16):
             loss = self.loss(x.contiguous(memory_format=torch.channels_last), target)
-        self.optimizer.zero_grad(set_to_none=True)
+        for optimizer in self.optimizers:
+            optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        nn.utils.clip_grad_norm_([p for g in self.optimizer.param_groups for p in g["params"]], 5.0)
-        self.optimizer.step()
+        nn.utils.clip_grad_norm_([p for group in self.groups() for p in group["params"]], 5.0)
+        for optimizer in self.optimizers:
+            optimizer.step()
         return float(loss.detach())
 
     @torch.no_grad()
@@ -333,7 +310,7 @@ class Trainer:
         """Write a checkpoint to the run folder, whole or not at all."""
         state = {
             "recipe": asdict(self.recipe), "network": self.network.state_dict(), "average": self.average.state_dict(),
-            "optimizer": self.optimizer.state_dict(), "iteration": self.iteration, "elapsed": self.elapsed, "log": self.log,
+            "optimizers": [optimizer.state_dict() for optimizer in self.optimizers], "iteration": self.iteration, "elapsed": self.elapsed, "log": self.log,
             "history": self.history,
         }  # fmt: skip
         for part in ("mimicry", "heads"):
@@ -381,7 +358,8 @@ class Trainer:
             raise ValueError(f"{self.folder} belongs to {state['recipe']['network']}, not to {self.recipe.network}")
         self.network.load_state_dict(state["network"])
         self.average.load_state_dict(state["average"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        for optimizer, its_state in zip(self.optimizers, state["optimizers"], strict=True):
+            optimizer.load_state_dict(its_state)
         self._load_parts(state)
         self.iteration, self.elapsed, self.log = state["iteration"], state["elapsed"], state["log"]
         self.history = state.get("history", [])

@@ -23,7 +23,8 @@ from segdemo.train.dataset import (
     read_photo,
     sampling_weights,
 )
-from segdemo.train.recipe import RECIPES, Mimicry, Recipe, Trainer, pixel_loss
+from segdemo.train.losses import Mimicry, pixel_loss
+from segdemo.train.recipe import RECIPES, Recipe, Trainer
 
 TINY = Recipe("segformer-b0", iterations=4, batch=2, crop=64, start="scratch", frozen_stages=0, rate=1e-3)
 
@@ -131,7 +132,7 @@ def test_rate_warms_up_and_ends_at_zero(tmp_path):
     rates = []
     for progress in (0.0, 0.02, 0.04, 0.5, 1.0):
         trainer.set_rate(progress)
-        rates.append(trainer.optimizer.param_groups[0]["lr"])
+        rates.append(trainer.groups()[0]["lr"])
     assert rates[0] < rates[1] < rates[2] > rates[3] > rates[4]
     assert rates[2] == pytest.approx(1e-3, rel=0.01) and rates[4] == pytest.approx(0)
 
@@ -155,6 +156,20 @@ def test_a_resumed_training_goes_on_where_it_stopped(tmp_path):
     stale = Trainer(replace(TINY, network="fcn-8s"), PHOTOS, tmp_path / "parts")
     with pytest.raises(ValueError, match="belongs to segformer-b0"):
         stale.resume()
+
+
+def test_muon_trains_every_matrix_of_a_linear_layer_and_resumes(tmp_path):
+    recipe = replace(TINY, iterations=1, muon=True)
+    trainer = Trainer(recipe, PHOTOS, tmp_path)
+    matrices = {id(m.weight) for m in trainer.network.modules() if isinstance(m, torch.nn.Linear)}
+    adamw, muon = ([id(p) for g in o.param_groups for p in g["params"]] for o in trainer.optimizers)
+    assert set(muon) == matrices and not matrices & set(adamw)
+    assert sorted(adamw + muon) == sorted(id(p) for p in trainer.network.parameters())
+    trainer.run()
+    again = Trainer(recipe, PHOTOS, tmp_path)
+    assert again.resume()
+    for ours, theirs in zip(again.optimizers, trainer.optimizers, strict=True):
+        assert str(ours.state_dict()) == str(theirs.state_dict()) and ours.state_dict()["state"]
 
 
 def test_a_warm_restart_takes_the_average_and_remembers_where_from(tmp_path):
