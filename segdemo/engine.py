@@ -24,8 +24,10 @@ from .networks import features
 from .networks.backbones import fold_batch_norm
 from .networks.inference import is_public, load_network
 from .segmentation import Segmentation, enlarge_labels
+from .turn import Turn
 
 GIGABYTE = 2**30
+COMPILING = "compiling, some seconds, once"
 NO_MEMORY = "Not enough memory: lower the working size and run again."
 
 
@@ -120,7 +122,7 @@ class Engine:
         self.device = choose_device(device)
         self._networks = LeastRecentlyUsed(network_budget)
         self._photos = LeastRecentlyUsed(photo_budget)
-        self._turn = threading.Lock()
+        self._turn, self._compiled = Turn(), set()
 
     def run(
         self,
@@ -161,11 +163,10 @@ class Engine:
             run = self._new_run(settings.seed, working, device, scribbles, on_step, is_cancelled, keep_frames)
             return self._carry_out(chosen, settings, working, run)
 
-        self._wait_for_turn(on_step, is_cancelled)
-        try:
+        with self._turn.taken(Run(on_step=on_step, is_cancelled=is_cancelled)):
+            on_step = self._with_reason(method, on_step)
             result = self._with_fallback(attempt)
-        finally:
-            self._turn.release()
+            self._compiled.add(method)
         result.method, result.seed = method, settings.seed
         result.params = settings.model_dump()
         if working.shape != photo.shape:
@@ -199,11 +200,8 @@ class Engine:
             with torch.inference_mode():
                 return lesson(working, run, **params)
 
-        self._wait_for_turn(on_step, is_cancelled)
-        try:
+        with self._turn.taken(Run(on_step=on_step, is_cancelled=is_cancelled)):
             return self._with_fallback(attempt)
-        finally:
-            self._turn.release()
 
     def network(self, name: str, device: torch.device | None = None) -> torch.nn.Module:
         """The trained network ``name``, ready for inference; loaded once and kept under the budget."""
@@ -238,20 +236,28 @@ class Engine:
         scribbles[8:12, 8:56], scribbles[52:56, 8:56] = 1, 2
         more = scribbles.copy()  # a cut after one more stroke goes on from the one before, by code of its own
         more[30:34, 8:30] = 1
-        for name, m in methods().items():
-            if is_public(name):  # large, and wanted by few
-                continue
-            extra = {"crf": True} if issubclass(m.params, RefinementParams) else {}
-            for strokes in (scribbles, more) if m.needs_scribbles else (None,):
-                try:
-                    self.run(name, photo, scribbles=strokes, **extra)
-                except SegdemoError:
-                    break
+        with self._turn.as_warmer():
+            for name, m in methods().items():
+                if is_public(name):  # large, and wanted by few
+                    continue
+                extra = {"crf": True} if issubclass(m.params, RefinementParams) else {}
+                for strokes in (scribbles, more) if m.needs_scribbles else (None,):
+                    self._turn.warm_up(m.title)
+                    try:
+                        self.run(name, photo, scribbles=strokes, **extra)
+                    except SegdemoError:
+                        break
 
-    def _wait_for_turn(self, on_step: Callable | None, is_cancelled: Callable | None) -> None:
-        waiting = Run(on_step=on_step, is_cancelled=is_cancelled)
-        while not self._turn.acquire(timeout=0.2):
-            waiting.step(0.0, "waiting for another visitor's run")
+    @property
+    def warming(self) -> str | None:
+        """The title of the method that the warm-up has come to, or None when there is none under way."""
+        return self._turn.warming
+
+    def _with_reason(self, method: str, on_step: Callable | None) -> Callable | None:
+        """``on_step`` that says why a method takes long which a visitor wants before the warm-up has come to it."""
+        if on_step is None or self.warming is None or method in self._compiled:
+            return on_step
+        return lambda fraction, text: on_step(fraction, f"{text} ({COMPILING})")
 
     def _new_run(self, seed: int, working, device, scribbles, on_step, is_cancelled, keep_frames) -> Run:
         key = door.content_key(working)
@@ -274,7 +280,7 @@ class Engine:
 
     @staticmethod
     def _carry_out(chosen: Method, settings: Params, working: np.ndarray, run: Run) -> Segmentation:
-        run.step(0.0, chosen.title)
+        run.step(0.0, "starting")
         torch.manual_seed(settings.seed)
         with torch.inference_mode():
             result = chosen.function(working, settings, run)

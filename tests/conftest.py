@@ -46,5 +46,5 @@ def engines_at_rest():
     from segdemo.engine import Engine
 
     for engine in [thing for thing in gc.get_objects() if type(thing) is Engine]:
-        if engine._turn.acquire(timeout=60):
-            engine._turn.release()
+        if engine._turn.lock.acquire(timeout=60):
+            engine._turn.lock.release()

@@ -183,9 +183,45 @@ def test_a_lesson_shares_turn_size_and_caches():
 
     def lesson(image, run, factor):
         value = run.cached("grey", lambda: built.append(1) or image.mean())
-        return image.shape, value, factor, engine._turn.locked(), run.scribbles.shape
+        return image.shape, value, factor, engine._turn.lock.locked(), run.scribbles.shape
 
     for factor in (2, 3):
         seen = engine.teach(lesson, photo, working_size=100, scribbles=np.ones((200, 100), np.uint8), factor=factor)
         assert seen == ((100, 50, 3), 0.0, factor, True, (100, 50))
-    assert built == [1] and not engine._turn.locked()
+    assert built == [1] and not engine._turn.lock.locked()
+
+
+def test_the_warm_up_lets_visitors_pass_and_is_named_to_those_who_wait(registered, monkeypatch):
+    """A visitor who comes while one method is warmed up is next, whatever else is still to be warmed up."""
+    inside, release, order, texts = threading.Event(), threading.Event(), [], []
+
+    def function(image, params, run):
+        """Notes whose turn it is, and holds the warm-up until told."""
+        order.append("visitor" if params.seed else "warm-up")
+        run.step(0.5, "half")
+        if not params.seed:
+            inside.set()
+            assert release.wait(10)
+        return blank(image, params, run)
+
+    name = registered(function)
+    trials = {f"trial {k}": _registry[name] for k in range(3)}
+    monkeypatch.setattr("segdemo.engine.methods", lambda: trials)
+    monkeypatch.setattr("segdemo.engine.get_method", trials.get)
+    monkeypatch.setattr("segdemo.turn.PAUSE", 0.0)
+    engine = Engine("cpu")
+    warmer = threading.Thread(target=engine.warm)
+    warmer.start()
+    assert inside.wait(10) and engine.warming == "Trial"
+
+    def on_step(_, text):
+        texts.append(text)
+        release.set()
+
+    engine.run("trial 2", PHOTO, seed=1, on_step=on_step)
+    warmer.join(10)
+    assert order == ["warm-up", "visitor", "warm-up", "warm-up"] and engine.warming is None
+    assert "warming up: compiling Trial" in texts[0] and "half (compiling" in texts[-2]
+    texts.clear()
+    engine.run("trial 2", PHOTO, seed=1, on_step=on_step)
+    assert texts == ["starting", "half", "done"]

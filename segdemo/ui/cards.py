@@ -7,9 +7,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import gradio as gr
+from gradio.context import Context
 
 from ..errors import Cancelled, SegdemoError
 from .viewer import empty_value, viewer
+from .waiting import STATUS, drop_waiting
 from .workshop import Result, Workshop, export_files, read_photo
 
 ENGINE = "engine"
@@ -88,8 +90,8 @@ def run_cards(
     """
     if not cards:
         raise gr.Error("Choose at least one method to run.", title="Nothing chosen", print_exception=False)
+    is_cancelled = workshop.visits.begin(request)  # first: a Stop while a large photo is decoded counts
     photo = read_photo(path)
-    is_cancelled = workshop.visits.begin(request)
     results, succeeded = dict(results), 0
     for number, (target, params) in enumerate(cards):
         span = number / len(cards), (number + 1) / len(cards)
@@ -120,6 +122,17 @@ def run_buttons(workshop: Workshop, label: str) -> tuple[gr.Button, gr.HTML]:
     with gr.Row(elem_classes="run-row"):
         run = gr.Button(label, variant="primary", scale=3, min_width=140)
         stop = gr.Button("Stop", variant="secondary", scale=1, min_width=80)
-    status = gr.HTML("", elem_classes="status")
-    stop.click(workshop.visits.stop, None, None, queue=False, api_visibility="private")
+    status = gr.HTML("", elem_classes=STATUS)
+    stop_on(stop, workshop)
     return run, status
+
+
+def stop_on(button: gr.Button, workshop: Workshop) -> None:
+    """Let ``button`` stop all that runs for its visitor, and drop what waits in line."""
+    page = Context.root_block
+
+    async def stop(request: gr.Request) -> None:
+        drop_waiting(page, request.session_hash)
+        workshop.visits.stop(request)
+
+    button.click(stop, None, None, queue=False, api_visibility="private")

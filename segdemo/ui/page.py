@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from pathlib import Path
 
 import gradio as gr
@@ -27,6 +28,12 @@ COMPACT = (
 COMPACT_SCRIPT = """element.querySelector('input').addEventListener('change',
   (event) => document.body.classList.toggle('compact', event.target.checked));"""
 
+WARMING_HINT = (
+    "The server compiles its methods, some seconds each, once after it is installed. All of them can be used meanwhile."
+)
+WARMING_POLL = 1.0
+"""Seconds."""
+
 HOUR = 3600
 """Seconds. Uploads and exports are looked through so often, and go when they are a day old."""
 
@@ -48,10 +55,26 @@ def css() -> str:
     return Path(__file__).with_name("page.css").read_text(encoding="utf-8")
 
 
-def masthead(engine: Engine) -> tuple[gr.Button, gr.HTML]:
+def warmth(engine: Engine) -> tuple[str, gr.Timer]:
+    """What the page's head says of the server's warm-up, and the timer that asks again while there is one."""
+    title = engine.warming
+    said = f"<span title='{WARMING_HINT}'>warming up: {html.escape(title)}</span>" if title else ""
+    return said, gr.Timer(active=title is not None)
+
+
+def show_warmth(engine: Engine, page: gr.Blocks, place: gr.HTML) -> None:
+    """Let ``place`` follow the warm-up from the page's opening until it is over."""
+    timer = gr.Timer(WARMING_POLL, active=False)
+    look = dict(fn=lambda: warmth(engine), inputs=None, outputs=[place, timer], queue=False)
+    page.load(**look, api_visibility="private", show_progress="hidden")
+    timer.tick(**look, api_visibility="private", show_progress="hidden")
+
+
+def masthead(engine: Engine, page: gr.Blocks) -> tuple[gr.Button, gr.HTML]:
     """The page's head; returns the button that copies its link, and where that says what it did."""
     with gr.Row(elem_classes="masthead-row"):
         gr.HTML(HEADER.format(device=engine.describe_device()))
+        show_warmth(engine, page, gr.HTML("", elem_id="warmth"))
         gr.HTML(COMPACT, elem_classes="compact-switch", js_on_load=COMPACT_SCRIPT)
         link = gr.Button("Copy link", size="sm", scale=0, min_width=96, elem_id="copy-link")
         said = gr.HTML("", elem_id="copy-said")
@@ -74,7 +97,7 @@ def build_page(engine: Engine) -> gr.Blocks:
     workshop = Workshop(engine)
     with gr.Blocks(title="Segdemo", analytics_enabled=False, delete_cache=(HOUR, 24 * HOUR)) as page:
         shared = Shared(results=gr.State({}, time_to_live=4 * 3600), pins=gr.State([], time_to_live=4 * 3600))
-        link, said = masthead(engine)
+        link, said = masthead(engine, page)
         panel = photo_panel()
         address = Address()
         address.add({"size": panel.working_size, "seed": panel.seed})

@@ -11,8 +11,9 @@ from gradio.components import Component
 
 from ..errors import Cancelled, SegdemoError
 from ..networks import official
-from .cards import ENGINE, Shared, card, run_cards
+from .cards import ENGINE, Shared, card, run_cards, stop_on
 from .photo import PhotoPanel
+from .waiting import STATUS
 from .workshop import Workshop
 
 INTRO = (
@@ -48,7 +49,7 @@ def public_checkpoints(
                 fetch = gr.Button("Download", elem_id="public-download", min_width=90)
                 run = gr.Button("Run it", variant="primary", min_width=90, elem_id="public-run")
                 stop = gr.Button("Stop", min_width=70)
-            status = gr.HTML("", elem_classes="status", elem_id="public-status")
+            status = gr.HTML("", elem_classes=STATUS, elem_id="public-status")
     cards = []
     with gr.Row(elem_classes="card-grid pairs"):
         for crf in (False, True):
@@ -101,7 +102,7 @@ def public_checkpoints(
 
     quiet = dict(api_visibility="private", show_progress="hidden")
     choice.change(describe, choice, about, **quiet)
-    stop.click(workshop.visits.stop, None, None, queue=False, api_visibility="private")
+    stop_on(stop, workshop)
     fetch.click(
         download,
         choice,

@@ -1,0 +1,88 @@
+"""Runs that wait: for other visitors, for the warm-up, and Stop meanwhile."""
+
+import threading
+
+import gradio as gr
+import pytest
+
+from segdemo import Engine
+from segdemo.examples import examples
+from segdemo.ui.waiting import NEVER_BEGAN, STATUS, drop_waiting
+
+gradio_client = pytest.importorskip("gradio_client")
+
+
+def test_stop_drops_what_waits_and_nothing_else():
+    begun, release = [], threading.Event()
+
+    def run(name):
+        begun.append(name)
+        assert release.wait(20)
+        return name, "result"
+
+    async def stop(request: gr.Request):
+        return drop_waiting(page, request.session_hash)
+
+    with gr.Blocks() as page:
+        name, status, screen, count = gr.Textbox(), gr.HTML(elem_classes=STATUS), gr.HTML(), gr.Number()
+        gr.Button().click(run, name, [status, screen], api_name="run", concurrency_id="engine")
+        gr.Button().click(lambda name: begun.append(name), name, None, api_name="other", concurrency_id="engine")
+        gr.Button().click(stop, None, count, api_name="stop", queue=False)
+    page.queue(default_concurrency_limit=1)
+    _, url, _ = page.launch(prevent_thread_lock=True, quiet=True)
+    try:
+        mine, yours = (gradio_client.Client(url, verbose=False) for _ in range(2))
+        first = yours.submit("first", api_name="/run")
+        while not begun:
+            pass
+        waiting = [mine.submit(name, api_name="/run") for name in ("second", "third")]
+        kept = [mine.submit("no status", api_name="/other"), yours.submit("last", api_name="/run")]
+        while len(page._queue) < 4:
+            pass
+        assert mine.predict(api_name="/stop") == 2
+        assert [job.result(10)[0] for job in waiting] == [NEVER_BEGAN] * 2
+        assert not first.done()
+        release.set()
+        assert first.result(20) == ("first", "result") and kept[1].result(20)[0] == "last"
+        kept[0].result(20)
+        assert sorted(begun) == ["first", "last", "no status"]
+        assert mine.predict(api_name="/stop") == 0
+    finally:
+        page.close()
+
+
+def test_a_run_stopped_while_it_waits_says_so_and_leaves_the_page_in_order(browser):
+    pytest.importorskip("selenium")
+    from page_driver import Driver, served
+
+    engine = Engine("cpu")
+    with served(engine) as address:
+        page = Driver(browser).open(address)
+        page.example()
+        with engine._turn.lock:  # another visitor's run that does not end
+            client = gradio_client.Client(address, verbose=False)
+            photo = gradio_client.handle_file(str(examples()[0].path))
+            other = client.submit(photo=photo, api_name="/kmeans")
+            page.wait(lambda: other.status().code.name == "PROCESSING")
+            page.press("Segment")
+            page.wait(lambda: "queue" in page.one(".status").text)
+            page.press("Stop")
+            page.wait(lambda: page.one(".status").text == NEVER_BEGAN, 5)
+        other.result(60)
+        page.press("Segment")
+        page.result("kmeans")
+
+
+def test_the_page_says_that_the_server_warms_up_until_it_has(browser):
+    pytest.importorskip("selenium")
+    from page_driver import Driver, served
+
+    engine = Engine("cpu")
+    engine._turn.warming = "SLIC superpixels"
+    with served(engine) as address:
+        page = Driver(browser).open(address)
+        page.wait(lambda: page.one("#warmth").text == "warming up: SLIC superpixels", 10)
+        engine._turn.warming = "k-means"
+        page.wait(lambda: page.one("#warmth").text == "warming up: k-means", 10)
+        engine._turn.warming = None
+        page.wait(lambda: not page.one("#warmth").is_displayed(), 10)
