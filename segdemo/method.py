@@ -115,11 +115,17 @@ class Run:
         image: np.ndarray | None = None,
         maps: dict[str, np.ndarray] | None = None,
         energy: float | None = None,
+        step: int | None = None,
     ) -> None:
-        """Add one step to the replay (see ``Frame``); ``energy`` is the objective after it."""
+        """Add one step to the replay (see ``Frame``); ``energy`` is the objective after it.
+
+        ``step`` is its number where the replay leaves out some; the default is the one after the frame before.
+        """
         if not self.keep_frames:
             return
-        self.frames.append(Frame(caption, labels, image, maps or {}))
+        if step is None:
+            step = self.frames[-1].step + 1 if self.frames else 1
+        self.frames.append(Frame(caption, labels, image, maps or {}, step))
         if energy is not None:
             self.energy.append(float(energy))
 

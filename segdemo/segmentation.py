@@ -18,12 +18,15 @@ class Frame:
         labels: (h, w) integer labels after this step, in the palette of the segmentation.
         image: (h, w, 3) uint8 to show instead of the photo (for example mean colours).
         maps: named (h, w) float maps in [0, 1] that belong to this step (for example beliefs).
+        step: the number of this step among all that the method took, of which a replay may leave out some;
+            None where none is left out.
     """
 
     caption: str
     labels: np.ndarray | None = None
     image: np.ndarray | None = None
     maps: dict[str, np.ndarray] = field(default_factory=dict)
+    step: int | None = None
 
 
 @dataclass

@@ -229,7 +229,7 @@ def kmeans(image: np.ndarray, params: KMeansParams, run: Run) -> Segmentation:
         rank = rank_by_area(last.labels, clusters, points.weights).astype(np.uint8)
         for number, step in steps.items() if run.keep_frames else ():
             caption = f"iteration {number}: objective {step.objective:.4g}"
-            run.frame(caption, points.on_pixels(rank[step.labels], shape), energy=step.objective)
+            run.frame(caption, points.on_pixels(rank[step.labels], shape), energy=step.objective, step=number)
         point_labels = rank[last.labels]
         labels = points.on_pixels(point_labels, shape)
         palette = mean_colours(image, labels, clusters)

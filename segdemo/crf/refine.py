@@ -68,7 +68,7 @@ def refine(image: np.ndarray, segmentation: Segmentation, params: RefinementPara
     run.step(0.0, "CRF: building the lattices")
     with run.time("CRF lattices"):
         crf = run.cached(("crf", sigmas, str(device)), lambda: DenseCRF(image, *sigmas, device))
-    start = _argmax(before)
+    start, first = _argmax(before), run.frames[-1].step + 1 if run.frames else 0
     aligned = len(run.frames) == len(run.energy)  # else earlier frames have no energy, and these must not either
     for iteration, (beliefs, energy) in enumerate(_iterations(crf, before, params, run)):
         if run.keep_frames or iteration == params.crf_iterations:
@@ -80,7 +80,7 @@ def refine(image: np.ndarray, segmentation: Segmentation, params: RefinementPara
                 f"mean field {iteration}: {changed:.1f} % of labels changed" if iteration else "the network's labels"
             )
             maps = _belief_maps(after, labels, segmentation.names)
-            run.frame(caption, labels, maps=maps, energy=energy() if aligned else None)
+            run.frame(caption, labels, maps=maps, energy=energy() if aligned else None, step=first + iteration)
         run.step(iteration / params.crf_iterations, f"CRF: mean field {iteration} of {params.crf_iterations}")
     changed = round(100 * float((labels != start).mean()), 2)
     return replace(

@@ -149,7 +149,7 @@ def iterate(colours, seeds, labels, mixtures, nearness, weights, params: GrabCut
         changed = int((cut != labels).sum())
         if best is None or energy < best.energy:
             caption = f"round {number}: energy {energy / SCALE:.1f}, {changed} pixels changed"
-            run.frame(caption, labels=cut.copy(), energy=energy / SCALE)
+            run.frame(caption, labels=cut.copy(), energy=energy / SCALE, step=number)
         labels, best = cut, Round(cut, costs, data, energy, number, number > blocks)
         if not (labels == OBJECT).any():  # a box may turn out to be empty
             break

@@ -92,6 +92,8 @@ def test_photo_result_agrees_with_a_direct_evaluation(photo):
 def test_long_runs_keep_a_short_replay(photo):
     _, run = run_kmeans(photo, clusters=32, position_weight=1.0, max_iterations=300)
     assert 13 <= len(run.frames) == len(run.energy) <= 31
+    assert all(frame.caption.startswith(f"iteration {frame.step}:") for frame in run.frames)
+    assert run.frames[-1].step > len(run.frames)
 
 
 def test_more_restarts_never_end_worse(photo):

@@ -46,6 +46,7 @@ def test_result_and_replay():
     assert result.facts["pixels changed by the CRF"] == f"{round(changed, 2)} %"
     assert changed > 1
     assert len(run.frames) == len(run.energy) == 5
+    assert [frame.step for frame in run.frames] == [0, 1, 2, 3, 4]
     assert np.array_equal(run.frames[0].labels, network.labels)
     assert np.array_equal(run.frames[-1].labels, result.labels)
     assert run.frames[3].caption.startswith("mean field 3: ") and "% of labels changed" in run.frames[3].caption

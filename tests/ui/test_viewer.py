@@ -125,6 +125,7 @@ def test_long_replays_are_thinned_together_with_their_energy():
     value = viewer_value(photo(4, 6), segmentation(4, 6, 2, frames=frames, energy=energy), "long")
     assert len(value["frames"]) == len(value["energy"]) == 40
     assert value["frames"][0]["caption"] == "0" and value["frames"][-1]["caption"] == "100"
+    assert value["steps"] == [int(frame["caption"]) + 1 for frame in value["frames"]]
     assert value["energy"][1] == float(value["frames"][1]["caption"]) and value["energy"][-1] is None
     misaligned = segmentation(4, 6, 2, frames=frames, energy=[1.0, 2.0])
     assert viewer_value(photo(4, 6), misaligned, "misaligned")["energy"] == []
@@ -134,6 +135,12 @@ def test_legend_lists_labels_of_the_replay_too():
     result = segmentation(6, 6, 5, frames=[Frame("first", np.full((6, 6), 4))])
     result.labels = np.full((6, 6), 1)
     assert viewer_value(photo(6, 6), result, "legend")["listed"] == [1, 4]
+
+
+def long():
+    """A replay of iterations 1, 2, 3, 20, 100 of which the energy falls."""
+    frames = [Frame(f"iteration {n}", stripes(60, 90, 3), step=n) for n in (1, 2, 3, 20, 100)]
+    return segmentation(frames=frames, energy=[9.0, 7.0, 5.0, 3.0, 1.0])
 
 
 # --- in the browser --------------------------------------------------------------------------
@@ -188,6 +195,7 @@ def results():
     return {
         "rich": viewer_value(photo(), rich(), NASTY, "4 M parameters"),
         "many": viewer_value(photo(120, 240), many, "superpixels"),
+        "long": viewer_value(photo(), long(), "long"),
         "plain": viewer_value(photo(), segmentation(), "plain"),
     }
 
@@ -197,7 +205,7 @@ def address(results):
     with gr.Blocks() as demo:
         with gr.Row():
             left, right = viewer(group="pair", label="left"), viewer(group="pair", label="right")
-        for name in ("rich", "many"):
+        for name in ("rich", "many", "long"):
             gr.Button(name, elem_id=name).click(
                 lambda name=name: (results[name], results["plain"]), None, [left, right]
             )
@@ -276,6 +284,19 @@ def test_drawing_modes_opacity_and_divider_change_the_canvas(page):
     page.ask("v.setOpacity(0);")
     page.keys(0, "b")
     np.testing.assert_array_equal(page.canvas()[:, : middle - 4], divided[:, : middle - 4])  # the bare photo
+
+
+def test_the_curves_axis_counts_iterations_where_the_replay_leaves_out_some(page):
+    page.press("long")
+    page.wait(lambda: page.part(0, "frame-count").text == "5 of 100 steps")
+    places = page.ask("return v.replay.steps.map((_, i) => v.replay.curveX(i));")
+    np.testing.assert_allclose(np.diff(places) / (places[-1] - places[0]), np.diff([1, 2, 3, 20, 100]) / 99)
+    words = [
+        text.get_attribute("textContent") for text in page.viewer(0).find_elements("css selector", ".sv-curve text")
+    ]
+    assert words[-2:] == ["step 1", "step 100"]
+    page.part(0, "energy").find_element("css selector", "svg").click()  # its middle is nearest to iteration 20
+    assert page.part(0, "frame-count").text == "step 20 of 100" and page.part(0, "energy-value").text == "3"
 
 
 def test_replay_steps_jumps_and_ends_with_the_result(page):

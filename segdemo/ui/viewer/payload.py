@@ -75,6 +75,7 @@ def viewer_value(
         "hidden": [0] if segmentation.names[0] == "background" and not segmentation.palette[0].any() else [],
         "scores": _scores(segmentation),
         "frames": [_frame(frame) for frame in frames],
+        "steps": [i + 1 if segmentation.frames[i].step is None else segmentation.frames[i].step for i in kept],
         "energy": [_finite(segmentation.energy[i]) for i in kept] if aligned else [],
         "energy_name": segmentation.energy_name,
         "pictures": [_picture(picture) for picture in segmentation.pictures],

@@ -28,6 +28,7 @@ class Replay {
     this.pause();
     this.frames = result.frames;
     this.energy = result.energy;
+    this.steps = result.steps;
     this.box.hidden = this.frames.length === 0;
     this.position = this.frames.length;
     this.slider.max = this.frames.length;
@@ -97,14 +98,20 @@ class Replay {
     this.slider.value = this.position;
     this.slider.style.setProperty("--part", count ? `${(100 * this.position) / count}%` : "0%");
     this.slider.setAttribute("aria-valuetext", caption);
-    this.part("frame-count").textContent =
-      frame ? `${this.position + 1} / ${count}` : `${count} step${count === 1 ? "" : "s"}`;
+    this.part("frame-count").textContent = this.count(count);
     this.part("caption").textContent = caption;
     this.part("play").classList.toggle("sv-playing", Boolean(this.timer));
     this.part("play").setAttribute("aria-label", this.timer ? "pause" : "play");
     this.part("step-back").disabled = this.position === 0;
     this.part("step-forward").disabled = this.position === count;
     this.moveMarker();
+  }
+
+  // Which step is shown, or how many there are; by the steps' own numbers where the replay leaves out some.
+  count(shown) {
+    const first = this.steps[0], last = this.steps.at(-1), areAll = last - first < shown;
+    if (this.frame) return areAll ? `${this.position + 1} / ${shown}` : `step ${this.steps[this.position]} of ${last}`;
+    return areAll ? `${shown} step${shown === 1 ? "" : "s"}` : `${shown} of ${last - first + 1} steps`;
   }
 
   // Drawn at the size it has on the page, so that its text keeps the size of text.
@@ -115,8 +122,8 @@ class Replay {
     const { height, left, right, top, bottom } = CURVE, width = this.curve.clientWidth, floor = height - bottom;
     if (this.figure.hidden || !width) return;
     const low = Math.min(...values.map(([, value]) => value)), high = Math.max(...values.map(([, value]) => value));
-    const last = this.energy.length - 1;
-    this.curveX = (i) => left + ((width - left - right) * i) / last;
+    const first = this.steps[0], last = this.steps.at(-1);
+    this.curveX = (i) => left + ((width - left - right) * (this.steps[i] - first)) / (last - first || 1);
     this.curveY = (value) => top + (floor - top) * (high > low ? (high - value) / (high - low) : 0.5);
     const points = values.map(([i, value]) => [this.curveX(i).toFixed(1), this.curveY(value).toFixed(1)]);
     const text = (words, x, y, anchor = "start") => makeVector("text", { x, y, "text-anchor": anchor }, words);
@@ -131,7 +138,7 @@ class Replay {
       ...points.map(([cx, cy]) => makeVector("circle", { class: "sv-dot", cx, cy, r: 2 })),
       text(high > low ? number(high, true) : "", width - right, top + 12, "end"),
       text(number(low, true), left, floor - 4),
-      text("step 1", left, height - 3), text(`step ${last + 1}`, width - right, height - 3, "end"),
+      text(`step ${first}`, left, height - 3), text(`step ${last}`, width - right, height - 3, "end"),
       this.needle, this.marker,
     );
     this.moveMarker();
@@ -153,9 +160,9 @@ class Replay {
     const svg = this.curve;
     const follow = (event) => {
       const box = svg.getBoundingClientRect();
-      const part = (event.clientX - box.left - CURVE.left) / (box.width - CURVE.left - CURVE.right);
+      const distance = (i) => Math.abs(box.left + this.curveX(i) - event.clientX);
       this.pause();
-      this.go(Math.min(Math.max(Math.round(part * (this.energy.length - 1)), 0), this.energy.length - 1));
+      this.go(this.energy.reduce((best, _, i) => (distance(i) < distance(best) ? i : best), 0));
     };
     svg.addEventListener("pointerdown", (event) => {
       svg.setPointerCapture(event.pointerId);
