@@ -16,6 +16,7 @@ import numpy as np
 import torch
 
 from . import image as door
+from .clustering.slic import slic_superpixels
 from .crf.refine import RefinementParams, refine
 from .errors import ParameterError, ScribbleError, SegdemoError, UnavailableError
 from .graphcut.scribbles import fit_scribbles
@@ -241,10 +242,13 @@ class Engine:
                 if is_public(name):  # large, and wanted by few
                     continue
                 extra = {"crf": True} if issubclass(m.params, RefinementParams) else {}
-                for strokes in (scribbles, more) if m.needs_scribbles else (None,):
+                trials = [{"scribbles": each} for each in (scribbles, more)] if m.needs_scribbles else [{}]
+                if "graph" in m.params.model_fields:  # that of superpixels has a solver of its own
+                    trials.append({"scribbles": more, "graph": "superpixels"})
+                for options in trials:
                     self._turn.warm_up(m.title)
                     try:
-                        self.run(name, photo, scribbles=strokes, **extra)
+                        self.run(name, photo, **options, **extra)
                     except SegdemoError:
                         break
 
@@ -272,6 +276,7 @@ class Engine:
             cache_get=lambda name, build: self._photos.get((key, str(device), name), build),
             load_network=lambda name: self.network(name, device),
             load_features=lambda: self._features(working, device),
+            load_superpixels=lambda count, compactness: slic_superpixels(working, count, compactness),
         )
 
     def _features(self, working: np.ndarray, device: torch.device) -> list[np.ndarray]:

@@ -80,6 +80,7 @@ class Run:
     cache_get: Callable[[Hashable, Callable[[], Any]], Any] | None = None
     load_network: Callable[[str], Any] | None = None
     load_features: Callable[[], list[np.ndarray]] | None = None
+    load_superpixels: Callable[[int, float], np.ndarray] | None = None
     timings: dict[str, float] = field(default_factory=dict)
     frames: list[Frame] = field(default_factory=list)
     energy: list[float] = field(default_factory=list)
@@ -150,6 +151,12 @@ class Run:
         if self.load_features is None:
             raise UnavailableError("features come from a network, which the engine loads; run this through Engine.run")
         return self.load_features()
+
+    def superpixels(self, count: int, compactness: float = 10.0) -> np.ndarray:
+        """About ``count`` SLIC superpixels of the photo, (h, w) int32, 0..n-1; kept for the next run on this photo."""
+        if self.load_superpixels is None:
+            raise UnavailableError("superpixels come from SLIC, which the engine calls; run this through Engine.run")
+        return self.cached(("superpixels", count, compactness), lambda: self.load_superpixels(count, compactness))
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,9 @@ from segdemo import Engine, Segmentation, methods
 from segdemo.crf.refine import RefinementParams
 from segdemo.errors import Cancelled, ParameterError, SegdemoError
 
-NAMES = [name for name, m in methods().items() if not m.unavailable()]
+VARIANTS = {"graphcut on superpixels": ("graphcut", {"graph": "superpixels", "superpixels": 100})}
+"""Options that change the way through a method: as good as methods of their own."""
+NAMES = [name for name, m in methods().items() if not m.unavailable()] + list(VARIANTS)
 SIZES = [(2, 2), (1, 7), (5, 90), (120, 3), (37, 61), (96, 128)]
 
 
@@ -30,7 +32,14 @@ def seeds(height, width):
     return scribbles
 
 
+def method_of(name):
+    return methods()[VARIANTS[name][0] if name in VARIANTS else name]
+
+
 def run(engine, name, photo, **options):
+    if name in VARIANTS:
+        name, variant = VARIANTS[name]
+        options = variant | options
     if methods()[name].needs_scribbles:
         options.setdefault("scribbles", seeds(*photo.shape[:2]))
     return engine.run(name, photo, **options)
@@ -163,19 +172,19 @@ def test_wrong_parameters_are_explained(engine, name, cat):
         run(engine, name, cat, working_size=1)
 
 
-@pytest.mark.parametrize("name", [n for n in NAMES if methods()[n].needs_scribbles])
+@pytest.mark.parametrize("name", [n for n in NAMES if method_of(n).needs_scribbles])
 def test_scribbles_are_checked(engine, name, cat):
     with pytest.raises(SegdemoError, match="(?i)draw"):
-        engine.run(name, cat)
+        run(engine, name, cat, scribbles=None)
     with pytest.raises(SegdemoError, match="(?i)draw"):
-        engine.run(name, cat, scribbles=np.zeros(cat.shape[:2], np.uint8))
+        run(engine, name, cat, scribbles=np.zeros(cat.shape[:2], np.uint8))
     with pytest.raises(SegdemoError, match="(?i)background"):
-        engine.run(name, cat, scribbles=np.ones(cat.shape[:2], np.uint8))
+        run(engine, name, cat, scribbles=np.ones(cat.shape[:2], np.uint8))
     with pytest.raises(SegdemoError, match="scribbles are"):
-        engine.run(name, cat, scribbles=np.ones((3, 4), np.uint8))
+        run(engine, name, cat, scribbles=np.ones((3, 4), np.uint8))
 
 
-@pytest.mark.parametrize("name", [n for n in NAMES if issubclass(methods()[n].params, RefinementParams)])
+@pytest.mark.parametrize("name", [n for n in NAMES if issubclass(method_of(n).params, RefinementParams)])
 def test_crf_refinement(engine, name, cat):
     refined = run(engine, name, cat, crf=True, crf_iterations=3)
     check(refined, cat)

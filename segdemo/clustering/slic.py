@@ -162,10 +162,10 @@ def assign_nearby(
 
 
 def slic_superpixels(
-    lab: np.ndarray, count: int = 300, compactness: float = 10.0, iterations: int = 10, adaptive: bool = False
+    photo: np.ndarray, count: int = 300, compactness: float = 10.0, iterations: int = 10, adaptive: bool = False
 ) -> np.ndarray:
-    """About ``count`` superpixels of an (h, w, 3) float32 Lab image: (h, w) int32, 0..n-1, each 4-connected."""
-    for step in slic_iterations(lab, count, compactness, iterations, adaptive, last_only=True):
+    """About ``count`` superpixels, each 4-connected: (h, w) int32, 0..n-1, of (h, w, 3) uint8 RGB or float32 Lab."""
+    for step in slic_iterations(photo, count, compactness, iterations, adaptive, last_only=True):
         labels = step.labels
     return enforce_connectivity(labels, SMALLEST * labels.size / min(count, labels.size))
 

@@ -4,13 +4,12 @@ Reference: Boykov & Jolly, Interactive graph cuts for optimal boundary and regio
 of objects in N-D images, ICCV 2001. The data term multiplies likelihoods of colour, texture and the
 features of a trained network (``likelihood.py``, ``deep.py``), each to the power of its weight, with
 priors for the nearer stroke and for what is joined to a stroke (``connection.py``). The larger the smoothness, the shorter the outline; the
-replay shows this from lambda = 0, where each pixel decides for itself, up to the chosen lambda.
+replay shows this from lambda = 0, where each pixel decides for itself, up to the chosen lambda. The nodes are pixels
+(``pixels.py``) or, for large photos, superpixels (``superpixels.py``).
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from typing import Literal
 
 import cv2
@@ -24,6 +23,8 @@ from ..segmentation import Picture, Segmentation, heatmap
 from .connection import connection_log_prior
 from .deep import feature_log_odds, principal_components
 from .energy import (
+    BACKGROUND,
+    OBJECT,
     SCALE,
     STEPS,
     cut_pairs,
@@ -36,14 +37,9 @@ from .energy import (
     squared_contrasts,
 )
 from .likelihood import colour_log_likelihoods, lab_colours, nearness_log_prior, posterior_costs, step_lengths, textures
-from .maxflow import GridMaxflow, grid_maxflow
+from .pixels import cut_pixels
 from .scribbles import check_scribbles
-
-BACKGROUND, OBJECT = 0, 1
-MOST_KEPT = 2_000_000
-"""Pixels up to which a graph is kept for the next stroke: at 90 bytes each, larger ones would fill the photo cache."""
-REPLAY = (0, 1 / 27, 1 / 9, 1 / 3, 1)
-"""The parts of lambda at which the replay shows the cut."""
+from .superpixels import COMPACTNESS, SuperpixelGraph, superpixel_graph
 
 
 class EdgeParams(Params):
@@ -100,6 +96,12 @@ class GraphCutParams(CutParams):
         le=0.9,
         description="share of the colours that the pixels' likelier labels add to those of the strokes; 0 = strokes alone",
     )
+    graph: Literal["pixels", "superpixels"] = Field(
+        "pixels", description="a node per pixel, or per superpixel: faster on large photos, borders less exact"
+    )
+    superpixels: int = Field(
+        4000, ge=50, le=50_000, description="number of superpixels aimed at, where they are the nodes"
+    )
     connected: bool = Field(
         False, description="keep only parts of the object that an object stroke touches; not part of the energy"
     )
@@ -122,19 +124,14 @@ def graphcut(image: np.ndarray, params: GraphCutParams, run: Run) -> Segmentatio
         edges = params.neighbours, params.smoothness, sigma  # what, besides the photo, the weights depend on
         weights = run.cached(("graphcut weights", *edges), lambda: pairwise_weights(contrasts, *edges[1:]))
         data = data_costs(costs, seeds, weights, params.seed_cost)
+    regions = superpixels_to_cut(data, seeds, weights, params, run)
     with run.time("maximum flow"):
-        labels, flow = solve(data, weights, edges, run)
+        labels, flow = regions.cut(image, data, weights, run) if regions else cut_pixels(data, weights, edges, run)
     facts = energy_facts(labels, data, weights) | {"maximum flow": flow / SCALE}  # of the minimum cut: they are equal
-    removed = np.zeros(labels.shape, bool)
-    if params.connected:
-        removed = islands(labels, seeds == OBJECT + 1, params.neighbours)
-        labels[removed] = BACKGROUND
-        if removed.any():
-            energy = sum(evaluate(labels, data, weights)[:2]) / SCALE
-            run.frame("parts without an object stroke removed", labels=labels.copy(), energy=energy)
-            facts["energy with parts removed"] = energy
+    if regions:
+        facts |= regions.facts(labels, facts)
+    facts |= remove_islands(labels, seeds, data, weights, params, run)
     facts |= {
-        "pixels in parts removed": int(removed.sum()),
         "lambda": params.smoothness,
         "sigma (Lab units)": round(sigma, 3),
         "deep features": deep_features(params, run)[1],
@@ -142,10 +139,23 @@ def graphcut(image: np.ndarray, params: GraphCutParams, run: Run) -> Segmentatio
     pictures = []
     if run.keep_frames:
         pictures = [*cost_pictures(costs), *feature_pictures(seeds, params, run), cut_picture(labels, weights)]
+        pictures += [regions.picture(image, labels)] if regions else []
     return Segmentation(
         labels=labels, names=list(BINARY.names), palette=BINARY.palette, energy_name="energy (nats)",
         pictures=pictures, facts=facts,
     )  # fmt: skip
+
+
+def superpixels_to_cut(
+    data: np.ndarray, seeds: np.ndarray, weights: list[np.ndarray], params: GraphCutParams, run: Run
+) -> SuperpixelGraph | None:
+    """The graph of superpixels, if that is what ``params`` ask for."""
+    if params.graph == "pixels":
+        return None
+    run.step(0.2, "superpixels")
+    with run.time("superpixels"):
+        superpixels = run.superpixels(params.superpixels, COMPACTNESS)
+        return superpixel_graph(superpixels, data, seeds, weights, params.seed_cost)
 
 
 def binary_seeds(run: Run, size: tuple[int, int]) -> np.ndarray:
@@ -240,82 +250,17 @@ def photo_contrasts(image: np.ndarray, neighbours: int, run: Run) -> tuple[list[
     return run.cached(("graphcut contrasts", neighbours), measure)
 
 
-def solve(data: np.ndarray, weights: list[np.ndarray], edges: tuple, run: Run) -> tuple[np.ndarray, int]:
-    """The labels (h, w) uint8 of least energy and the value of the flow, with a frame for each lambda of the replay.
-
-    All frames are measured by the energy at the chosen lambda, of which the last one is the minimum.
-    """
-    graph = replay(data, weights, run) if run.keep_frames else None
-    flow, labels = next_cut(data, weights, edges, run, stepper(run, 0.8, "maximum flow"), graph)
-    if run.keep_frames:
-        energy = sum(evaluate(labels, data, weights)[:2]) / SCALE
-        run.frame(f"minimum cut at 100% of lambda: energy {energy:.1f}", labels=labels.copy(), energy=energy)
-    return labels, flow
-
-
-def replay(data: np.ndarray, weights: list[np.ndarray], run: Run) -> GridMaxflow:
-    """Frames of the minimum cuts at the parts of lambda in ``REPLAY``; the graph, its flow that of ``weights``' whole.
-
-    Each cut goes on from the flow before: what fits through weak edges fits through stronger ones.
-    """
-    graph, before = None, [np.zeros_like(weight) for weight in weights]
-    for i, part in enumerate(REPLAY):
-        now = [np.rint(part * weight).astype(np.int64) for weight in weights]
-        more = [weight - weaker for weight, weaker in zip(now, before)]
-        if graph is None:
-            graph = GridMaxflow(data[BACKGROUND], data[OBJECT], *more)
-        else:
-            graph.strengthen(*more)
-        if part == 1:
-            return graph
-        text = f"maximum flow at {part:.1%} of lambda"
-        labels = graph.solve(stepper(run, 0.2 + 0.8 * i / len(REPLAY), text))[1].astype(np.uint8)
-        energy = sum(evaluate(labels, data, weights)[:2]) / SCALE
-        caption = (
-            f"minimum cut at {part:.0%} of lambda: energy {energy:.1f}"
-            if part
-            else "each pixel for itself (lambda = 0)"
-        )
-        run.frame(caption, labels=labels, energy=energy)
-        before = now
-
-
-def minimum_cut(data: np.ndarray, weights: list[np.ndarray], on_pass: Callable[[int], None]) -> tuple[int, np.ndarray]:
-    """Flow and (h, w) uint8 labels of the minimum cut; the source side is the object."""
-    flow, inside = grid_maxflow(data[BACKGROUND], data[OBJECT], *weights, on_pass=on_pass)
-    return flow, inside.astype(np.uint8)
-
-
-def next_cut(
-    data: np.ndarray,
-    weights: list[np.ndarray],
-    edges: tuple,
-    run: Run,
-    on_pass: Callable[[int], None],
-    begun: GridMaxflow | None = None,
-) -> tuple[int, np.ndarray]:
-    """``minimum_cut``, going on from the last one on this photo with the weights that ``edges`` names, or from ``begun``.
-
-    The cut is the same as without: of several minimum cuts the solver gives the one with the smallest object.
-    """
-    build = lambda: begun or GridMaxflow(data[BACKGROUND], data[OBJECT], *weights)  # noqa: E731
-    graph = build() if data[OBJECT].size > MOST_KEPT else run.cached(("graphcut graph", *edges), build)
-    graph.update(data[BACKGROUND], data[OBJECT])
-    flow, inside = graph.solve(on_pass)
-    return flow, inside.astype(np.uint8)
-
-
-def stepper(run: Run, fraction: float, text: str) -> Callable[[int], None]:
-    """A callback for the max-flow that reports to ``run``, and so can be cancelled, ten times a second."""
-    due = 0.0
-
-    def on_pass(flow: int) -> None:
-        nonlocal due
-        if time.perf_counter() >= due:
-            run.step(fraction, text)
-            due = time.perf_counter() + 0.1
-
-    return on_pass
+def remove_islands(labels, seeds, data, weights, params: GraphCutParams, run: Run) -> dict:
+    """Give the object's parts without a stroke to the background, in place, if ``params`` ask for it; the facts of it."""
+    if not params.connected:
+        return {"pixels in parts removed": 0}
+    removed = islands(labels, seeds == OBJECT + 1, params.neighbours)
+    labels[removed] = BACKGROUND
+    if not removed.any():
+        return {"pixels in parts removed": 0}
+    energy = sum(evaluate(labels, data, weights)[:2]) / SCALE
+    run.frame("parts without an object stroke removed", labels=labels.copy(), energy=energy)
+    return {"energy with parts removed": energy, "pixels in parts removed": int(removed.sum())}
 
 
 def islands(labels: np.ndarray, strokes: np.ndarray, neighbours: int) -> np.ndarray:

@@ -24,6 +24,9 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+BACKGROUND, OBJECT = 0, 1
+"""The labels where there are two; the source side of a cut is the object."""
+
 SCALE = 1000
 """Integer units per nat."""
 
@@ -109,7 +112,12 @@ def data_costs(
 
 def seed_price(weights: list[np.ndarray], seed_cost: float = 0.0) -> int:
     """What overruling a seed's pixel costs, in integers; by default more than all edges of any pixel together."""
-    return round(SCALE * seed_cost) or 1 + int(neighbour_sums(weights).max())
+    return 1 + int(neighbour_sums(weights).max()) if is_hard(seed_cost) else round(SCALE * seed_cost)
+
+
+def is_hard(seed_cost: float) -> bool:
+    """Whether seeds are never overruled."""
+    return round(SCALE * seed_cost) == 0
 
 
 def seeded(costs: np.ndarray, scribbles: np.ndarray, price: int) -> np.ndarray:

@@ -38,10 +38,11 @@ from ..errors import ParameterError, ScribbleError
 from ..labels import LabelSet, from_hex
 from ..method import Run, method, require_scribbles
 from ..segmentation import Picture, Segmentation, heatmap
-from .binary import CutParams, cut_picture, energy_facts, log_scores, photo_contrasts, stepper
+from .binary import CutParams, cut_picture, energy_facts, log_scores, photo_contrasts
 from .energy import SCALE, STEPS, data_costs, evaluate, pairwise_weights
 from .likelihood import posterior_costs
 from .maxflow import grid_maxflow
+from .pixels import stepper
 from .scribbles import check_scribbles
 
 BRUSHES = LabelSet(

@@ -27,9 +27,7 @@ from .binary import (
     cut_picture,
     energy_facts,
     islands,
-    minimum_cut,
     photo_contrasts,
-    stepper,
 )
 from .energy import SCALE, STEPS, compiled, data_costs, evaluate, pairwise_weights, seed_price, seeded
 from .gaussians import component_moments, likeliest_components
@@ -44,6 +42,7 @@ from .likelihood import (
     posterior_costs,
 )
 from .maxflow import GridMaxflow
+from .pixels import minimum_cut, stepper
 from .scribbles import check_scribbles
 
 BLOCKS = 256  # along the longer side, at least, that the first rounds cut

@@ -31,12 +31,11 @@ from ..graphcut.binary import (
     GraphCutParams,
     binary_seeds,
     log_scores,
-    minimum_cut,
     photo_contrasts,
-    stepper,
 )
 from ..graphcut.energy import STEPS, data_costs, neighbour_sums, pair_slices, pairwise_weights
 from ..graphcut.likelihood import posterior_costs
+from ..graphcut.pixels import minimum_cut, stepper
 from ..image import content_key
 from ..method import Run
 

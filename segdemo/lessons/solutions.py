@@ -21,9 +21,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..graphcut.binary import GraphCutParams, binary_seeds, log_scores, minimum_cut, photo_contrasts, stepper
+from ..graphcut.binary import GraphCutParams, binary_seeds, log_scores, photo_contrasts
 from ..graphcut.energy import SCALE, STEPS, cut_pairs, data_costs, evaluate, pairwise_weights
 from ..graphcut.likelihood import posterior_costs
+from ..graphcut.pixels import minimum_cut, stepper
 from ..method import Run
 
 LAMBDAS = (0.0, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0)
@@ -62,7 +63,8 @@ def solutions(image: np.ndarray, run: Run, lambdas: tuple[float, ...] = LAMBDAS,
         image: (h, w, 3) uint8 at working size.
         run: with ``run.scribbles`` (h, w), 1 = object, 2 = background.
         lambdas: the values of the parameter ``smoothness``, in nats, each 0 to 1000.
-        values: the other parameters of the method ``graphcut``; its own ``smoothness`` is not used.
+        values: the other parameters of the method ``graphcut``; its own ``smoothness`` is not used, and the
+            nodes are pixels whatever its ``graph``.
 
     Raises ``ScribbleError`` when a kind of scribble is missing, ``ParameterError`` for a wrong parameter.
     """
