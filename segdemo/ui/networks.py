@@ -150,16 +150,16 @@ def summary_table(results: list[Result]) -> str:
     """One row per result, one column per class that occurs in any of them: the common legend, with area shares."""
     if not results:
         return ""
-    classes = [k for k in range(len(VOC21)) if any(r.segmentation.shares[k] >= 0.001 for r in results)]
+    classes = [k for k in range(len(VOC21)) if any(r.about.shares[k] >= 0.001 for r in results)]
     head = "".join(
         f'<th><span class="swatch" style="background:rgb{tuple(int(v) for v in VOC21.palette[k])}"></span>{html.escape(VOC21.names[k])}</th>'
         for k in classes
     )
     rows = []
     for r in results:
-        facts = r.segmentation.facts
+        facts = r.about.facts
         score = facts.get("mIoU-7 with the CRF's defaults", facts["mIoU-7 on VOC val"])
-        cells = "".join(f"<td>{r.segmentation.shares[k]:.1%}</td>" for k in classes)
+        cells = "".join(f"<td>{r.about.shares[k]:.1%}</td>" for k in classes)
         rows.append(
             f"<tr><th scope='row'>{html.escape(r.title)}</th><td>{r.seconds:.2f} s</td>"
             f"<td>{facts['parameters'] / 1e6:.1f} M</td><td>{score:.3f}</td>{cells}</tr>"

@@ -15,6 +15,7 @@ from ..image import content_key, load_image
 from ..labels import IGNORE, distinct_colours
 from ..segmentation import Frame, Segmentation
 from .cards import Shared
+from .packed import PackedLabels
 from .photo import PhotoPanel
 from .viewer import empty_value, viewer, viewer_value
 from .workshop import Result
@@ -40,10 +41,19 @@ QUIET = dict(api_visibility="private", show_progress="hidden")
 
 @dataclass(frozen=True, eq=False)  # Gradio hashes what a state holds: by identity, as arrays have no hash
 class Truth:
-    """The people's label maps (H, W) for the photo whose content has the name ``key``."""
+    """The people's label maps for the photo whose content has the name ``key``."""
 
     key: str
-    humans: list[np.ndarray]
+    packed: list[PackedLabels]
+
+    @classmethod
+    def of(cls, key: str, humans: list[np.ndarray]) -> Truth:
+        return cls(key, [PackedLabels.of(labels) for labels in humans])
+
+    @property
+    def humans(self) -> list[np.ndarray]:
+        """The label maps (H, W) int32, unpacked afresh."""
+        return [labels.unpack().astype(np.int32) for labels in self.packed]
 
 
 def truth_column() -> tuple[gr.Column, gr.HTML]:
@@ -76,7 +86,7 @@ def truth_panel(panel: PhotoPanel, shared: Shared, column: gr.Column, screen: gr
             return None, gr.update(visible=False), empty_value(HINT), f"**{error}**"
         drawn = f"{len(humans)} people" if len(humans) > 1 else "one label map"
         value = viewer_value(photo, as_segmentation(humans), "Human segmentation", drawn)
-        return Truth(content_key(photo), humans), gr.update(visible=True), value, f"Loaded: {drawn}."
+        return Truth.of(content_key(photo), humans), gr.update(visible=True), value, f"Loaded: {drawn}."
 
     file.change(load, [file, panel.path], [truth, column, screen, said], **QUIET)
     panel.path.change(keep_own, [truth, panel.path], file, **QUIET)
@@ -126,11 +136,12 @@ def score_table(truth: Truth | None, results: list[Result]) -> str:
     """One row per result of the truth's photo, one column per measure, the best of each in bold; ``""`` without truth."""
     if truth is None:
         return ""
-    rows = [(r.title, scores(r.segmentation.labels, truth.humans)) for r in results if r.key == truth.key]
+    humans = truth.humans
+    rows = [(r.title, scores(r.packed.unpack(), humans)) for r in results if r.key == truth.key]
     if not rows:
         return NOTHING_RUN
-    if len(truth.humans) > 1:
-        rows.append(("people among themselves", among_themselves(truth.humans)))
+    if len(humans) > 1:
+        rows.append(("people among themselves", among_themselves(humans)))
     head = "".join(f"<th title='{html.escape(note)}'>{name}</th>" for name, note, _, _ in MEASURES)
     machine = np.array([values for title, (_, values) in rows if title != "people among themselves"])
     best = [column.min() if less else column.max() for column, (*_, less) in zip(machine.T, MEASURES, strict=True)]

@@ -25,6 +25,7 @@ from ..export import label_png, overlay_png, report
 from ..image import content_key, fit, load_image
 from ..method import get_method
 from ..segmentation import Segmentation, resize_nearest
+from .packed import PackedLabels
 from .viewer import error_value, viewer_value
 
 log = logging.getLogger("segdemo")
@@ -65,7 +66,8 @@ class Visits:
 class Result:
     """One result on the page: the photo, shared with the photo's other results, and the segmentation without its heavy parts.
 
-    ``seconds`` is the whole run as the visitor waited for it, replay included.
+    ``seconds`` is the whole run as the visitor waited for it, replay included. ``about`` is the segmentation
+    but for its labels, which are ``packed``: a visitor's results stay for hours.
     """
 
     key: str
@@ -73,20 +75,28 @@ class Result:
     subtitle: str
     seconds: float
     photo: np.ndarray
-    segmentation: Segmentation
+    about: Segmentation
+    packed: PackedLabels
 
     @classmethod
     def of(cls, title: str, subtitle: str, seconds: float, photo: np.ndarray, segmentation: Segmentation) -> Result:
-        top = len(segmentation.names)
-        labels = segmentation.labels.astype(np.uint8 if top <= 256 else np.uint16 if top <= 65536 else np.int32)
-        slim = replace(segmentation, labels=labels, working_scores=None, frames=[], energy=[], pictures=[])
-        return cls(content_key(photo), title, subtitle, seconds, photo, slim)
+        nothing = np.empty((0, 0), np.uint8)
+        about = replace(segmentation, labels=nothing, working_scores=None, frames=[], energy=[], pictures=[])
+        about.shares = segmentation.shares
+        return cls(content_key(photo), title, subtitle, seconds, photo, about, PackedLabels.of(segmentation.labels))
+
+    @property
+    def segmentation(self) -> Segmentation:
+        """The segmentation with its labels (H, W), unpacked afresh: keep it as long as it is needed, not longer."""
+        full = replace(self.about, labels=self.packed.unpack())
+        full.shares = self.about.shares
+        return full
 
     def shown(self, size: int = STORED_SIZE) -> tuple[np.ndarray, Segmentation]:
         """Photo and segmentation at a size fit for a screen."""
         photo = fit(self.photo, size)
-        labels = resize_nearest(self.segmentation.labels, photo.shape[:2])
-        return photo, replace(self.segmentation, labels=labels)
+        labels = resize_nearest(self.packed.unpack(), photo.shape[:2])
+        return photo, replace(self.about, labels=labels)
 
 
 class Workshop:
@@ -181,12 +191,12 @@ def _new_export_folder() -> Path:
 
 def export_files(result: Result) -> list[str]:
     """Label PNG, overlay PNG and JSON report in a folder of their own; returns the paths, good for ten minutes."""
-    folder = _new_export_folder()
+    folder, segmentation = _new_export_folder(), result.segmentation
     stem = result.title.lower().replace(" + ", "-").replace(" ", "-").replace("/", "-")
     files = {
-        f"{stem}-labels.png": label_png(result.segmentation),
-        f"{stem}-overlay.png": overlay_png(result.photo, result.segmentation),
-        f"{stem}-report.json": (json.dumps(report(result.segmentation), indent=1) + "\n").encode(),
+        f"{stem}-labels.png": label_png(segmentation),
+        f"{stem}-overlay.png": overlay_png(result.photo, segmentation),
+        f"{stem}-report.json": (json.dumps(report(segmentation), indent=1) + "\n").encode(),
     }
     for name, content in files.items():
         (folder / name).write_bytes(content)

@@ -51,7 +51,7 @@ def test_people_become_frames_with_largest_regions_first():
 
 
 def test_the_table_holds_the_measures_of_this_photo_alone():
-    truth = Truth(content_key(PHOTO), [HALVES, THIRDS])
+    truth = Truth.of(content_key(PHOTO), [HALVES, THIRDS])
     other = result("another photo", HALVES)
     other.key = "x"
     assert score_table(None, [result("a", HALVES)]) == ""
@@ -61,13 +61,13 @@ def test_the_table_holds_the_measures_of_this_photo_alone():
     for _, _, measure, _ in MEASURES:
         assert f"<b>{measure(HALVES, truth.humans):.3f}</b>" in table
     assert f"{metrics.segmentation_covering(np.zeros_like(HALVES), truth.humans):.3f}" in table
-    assert "people among themselves" not in score_table(Truth(truth.key, [HALVES]), [result("a", HALVES)])
+    assert "people among themselves" not in score_table(Truth.of(truth.key, [HALVES]), [result("a", HALVES)])
 
 
 def test_a_truth_stays_with_its_photo(tmp_path):
     Image.fromarray(PHOTO).save(tmp_path / "own.png")
     Image.fromarray(PHOTO[::-1]).save(tmp_path / "other.png")
-    truth = Truth(content_key(PHOTO), [HALVES])
+    truth = Truth.of(content_key(PHOTO), [HALVES])
     assert keep_own(truth, str(tmp_path / "own.png")) == keep_own(None, None) == gr.skip()
     assert keep_own(truth, str(tmp_path / "other.png")) is None is keep_own(truth, None)
 
