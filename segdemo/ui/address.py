@@ -1,27 +1,37 @@
 """The page's address: a link that opens the page exactly as it is, so that a teacher can send a state to a class.
 
 ``?tab=Networks&photo=astronaut&networks=["unet"]&seed=3`` sets what it names and leaves the rest as it is. Only what
-differs from the page's defaults is written into the link. An uploaded photo stays with its visitor; examples are named.
+differs from the page's defaults is written into the link. Examples are named; an uploaded photo stays with its visitor,
+and the link says so (``photo=upload``).
 """
 
 from __future__ import annotations
 
+import html
 import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import gradio as gr
 from gradio.components import Component
+from gradio.processing_utils import hash_file
 
 TABS = ("Clustering", "Graph cut", "Networks", "Compare")
+
+OWN = "upload"
+"""What the link says in place of an example's name when the photo is the visitor's own."""
+
+NOT_IN_IT = " Your photo is not in it: whoever opens the link needs the photo as well."
+NO_PHOTO = "This link was made on a photo that is not in it. Choose that photo, or another: the rest is set."
 
 COPY = """(...values) => {
   const names = %(names)s, defaults = %(defaults)s, examples = %(examples)s;
   const query = new URLSearchParams();
   const tab = document.querySelector('[role=tab][aria-selected=true]')?.textContent.trim();
   if (tab && tab !== %(first)s) query.set('tab', tab);
-  const photo = values.shift()?.path?.split(/[\\\\/]/).pop().replace(/\\.png$/, '');
-  if (examples.includes(photo)) query.set('photo', photo);
+  const folder = values.shift()?.path?.split(/[\\\\/]/).at(-2);  // Gradio's name for the content of the file
+  const isOwn = folder && !(folder in examples);
+  if (folder) query.set('photo', isOwn ? %(own)s : examples[folder]);
   names.forEach((name, k) => {
     const text = JSON.stringify(values[k]);
     if (text !== JSON.stringify(defaults[k])) query.set(name, text);
@@ -30,7 +40,8 @@ COPY = """(...values) => {
   history.replaceState(null, '', link);
   const copied = navigator.clipboard ? navigator.clipboard.writeText(link) : Promise.reject();  // needs https or localhost
   const say = (text) => `<span data-turn="${Date.now()}">${text}</span>`;
-  return copied.then(() => say('Link copied.'), () => say('The link is in the address bar: copy it from there.'));
+  const but = isOwn ? %(but)s : '';
+  return copied.then(() => say('Link copied.' + but), () => say('The link is in the address bar: copy it from there.' + but));
 }"""
 
 CHOOSE = """() => {
@@ -54,13 +65,18 @@ class Address:
         """Take these components in under their names."""
         self.components |= components
 
-    def copy_on(self, button: gr.Button, photo: gr.Image, said: gr.HTML, examples: Iterable[str]) -> None:
-        """Let ``button`` write the link into the address bar and the clipboard; ``said`` tells which of the two worked."""
+    def copy_on(self, button: gr.Button, photo: gr.Image, said: gr.HTML, examples: Mapping[str, str]) -> None:
+        """Let ``button`` write the link into the address bar and the clipboard; ``said`` tells which of the two worked.
+
+        ``examples`` are the example photos' files by name; a photo is known by its content, whatever its file is called.
+        """
         parts = {
             "names": list(self.components),
             "defaults": [component.value for component in self.components.values()],
-            "examples": list(examples),
+            "examples": {hash_file(file): name for name, file in examples.items()},
             "first": TABS[0],
+            "own": OWN,
+            "but": NOT_IN_IT,
         }
         script = COPY % {name: json.dumps(part) for name, part in parts.items()}
         button.click(
@@ -73,19 +89,30 @@ class Address:
         def restore(request: gr.Request) -> dict:
             query = dict(request.query_params)
             updates: dict = {}
+            explain_photo(query.get("photo"), examples)
             if query.get("tab") in TABS:
                 updates[tabs] = gr.update(selected=query["tab"])
             for name in self.components.keys() & query.keys():
                 try:
                     updates[self.components[name]] = admitted(self.components[name], query[name])
                 except ValueError as error:
-                    gr.Warning(f"The address asks for {name} = {query[name]}: {error}. It is left as it is.")
+                    gr.Warning(
+                        f"The address asks for {name} = {html.escape(query[name])}: {error}. It is left as it is."
+                    )
             return updates or {tabs: gr.skip()}
 
         quiet = dict(show_progress="hidden", api_visibility="private")
         page.load(restore, None, [tabs, *self.components.values()], **quiet)
         # In the browser: an answer from the server could come after the visitor has chosen another photo, and empty it.
         page.load(None, None, None, js=CHOOSE % json.dumps(list(examples)), **quiet)
+
+
+def explain_photo(wanted: str | None, examples: Iterable[str]) -> None:
+    """Say on the page why it opens without the photo that its address speaks of."""
+    if wanted == OWN:
+        gr.Info(NO_PHOTO, duration=None)
+    elif wanted is not None and wanted not in examples:
+        gr.Warning(f"The address asks for photo = {html.escape(wanted)}: there is no such example. Choose a photo.")
 
 
 def admitted(component: Component, text: str) -> Any:

@@ -275,6 +275,28 @@ def test_a_link_opens_the_page_as_it_was(page, address):
     }  # fmt: skip
 
 
+def test_a_link_knows_photos_by_content_and_says_what_it_lacks(page, address, files):
+    def link():
+        page.click(page.one("#copy-link"))
+        said = page.wait(lambda: page.one("#copy-said").text)
+        return parse_qs(urlparse(page.browser.current_url).query), said
+
+    query, said = link()
+    assert query == {} and "photo" not in said
+    page.example()
+    page.wait(lambda: link()[0] == {"photo": ["chelsea"]})
+    (files / "namesake").mkdir()
+    Image.open(files / "cat.jpg").save(files / "namesake" / "chelsea.png")
+    page.open(address)
+    page.upload(files / "namesake" / "chelsea.png")
+    page.wait(lambda: link()[0] == {"photo": ["upload"]})
+    assert "Your photo is not in it" in link()[1]
+    page.browser.get(f"{address}?photo=upload&seed=3")
+    page.wait(lambda: "on a photo that is not in it" in page.text())
+    page.browser.get(f"{address}?photo=nobody<b>")
+    page.wait(lambda: "photo = nobody<b>: there is no such example" in page.text())
+
+
 def test_compact_leaves_pictures_and_legends(page):
     page.example()
     page.press("Segment")
