@@ -1,27 +1,24 @@
 """k-means: group the pixels by colour, and by position if wanted.
 
-    min over centres c and assignments δ of  Σᵢ Σⱼ δᵢⱼ ‖xᵢ − cⱼ‖²,   δᵢⱼ ∈ {0, 1},  Σⱼ δᵢⱼ = 1
+The algorithm is in ``lloyd.py``, the choice of K in ``elbow.py``; what pixels are as points is in ``points.py``.
 
-References:
-    S. P. Lloyd, Least squares quantization in PCM (1957), IEEE Trans. Information Theory 28 (1982).
-    D. Arthur, S. Vassilvitskii, k-means++: The advantages of careful seeding, SODA 2007.
+Reference:
     P. S. Bradley, U. M. Fayyad, Refining initial points for k-means clustering, ICML 1998 (trials on fewer points).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Literal, NamedTuple
+from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 from pydantic import Field
 
-from ..errors import ParameterError
 from ..method import Params, Run, method
 from ..segmentation import Picture, Segmentation
-from ..strips import in_strips
-from .blocks import BLOCK, Blocks, assign_blocks, draw, lower_costs, summarize
+from .elbow import MOST_CLUSTERS, bend, best_of_each, draw_curve
 from .features import mean_colours, paint, rank_by_area
+from .lloyd import TOLERANCE, Assignment, LloydStep, count_distinct, lloyd_steps, seed_plus_plus
 from .points import Points, draw_points, pixel_points
 
 PLANES = {
@@ -29,12 +26,12 @@ PLANES = {
     "RGB": ((0, 1), "red, green"),
     "HSV": ((0, 1), "V·S·cos H, V·S·sin H"),
 }  # what the picture of the clusters shows: two features and their names
-BLOCKS_PER_CLUSTER = 50  # from so many on, seeds are tried on blocks of points
-TOLERANCE = 1e-5  # stop when an iteration lowers the objective by less than this part
+BLOCKS_PER_CLUSTER = 50  # from so many on, seeds and numbers of clusters are tried on blocks of points
 
 
 class KMeansParams(Params):
     clusters: int = Field(6, ge=2, le=32, description="number of clusters K")
+    automatic: bool = Field(False, description=f"choose K: at the elbow of the objective over K = 1 to {MOST_CLUSTERS}")
     colour_space: Literal["Lab", "RGB", "HSV"] = Field("Lab", description="space in which colours are compared")
     position_weight: float = Field(0.0, ge=0, le=5, description="weight of the position, 0: colour only")
     texture_weight: float = Field(0.0, ge=0, le=5, description="weight of the local texture, 0: none")
@@ -42,170 +39,76 @@ class KMeansParams(Params):
     restarts: int = Field(20, ge=1, le=50, description="seedings that are tried, the best of which is kept")
 
 
-class LloydStep(NamedTuple):
-    """One iteration: ``labels`` (N,) uint8 of the nearest ``centres`` (K, C), and the ``objective`` of the two."""
-
-    labels: np.ndarray
-    centres: np.ndarray
-    objective: float
-
-
-def restart_empty(
-    centres: np.ndarray, masses: np.ndarray, features: np.ndarray, weights: np.ndarray, cost: np.ndarray
-) -> None:
-    """Put each centre without points, in place, on the point that costs most so far.
-
-    The objective cannot rise by it: no point loses its centre, and some get a nearer one.
-    """
-    for empty in np.flatnonzero(masses == 0):
-        centres[empty] = features[cost.argmax()]
-        cost = np.minimum(cost, weights * ((features - centres[empty]) ** 2).sum(1))
-
-
-class Assignment:
-    """The points made ready for many questions: which of these centres is the nearest to each?
-
-    Takes (N, C) features, float32 or float64, and weights (N,) > 0.
-    """
-
-    def __init__(self, features: np.ndarray, weights: np.ndarray):
-        self.planes = np.ascontiguousarray(features.T)  # (C, N)
-        self.weights = np.asarray(weights, self.planes.dtype)
-        self.blocks = Blocks(*summarize(self.planes, self.weights))
-        # Their number depends on the points alone: partial sums, and so the result, are the same on every machine.
-        self.strips = int(np.clip(len(features) // 2**16, 1, 8))
-
-    def __call__(self, centres: np.ndarray) -> tuple[np.ndarray, float, np.ndarray]:
-        """Labels (N,) uint8, the objective, and per cluster (K, C + 1) the weighted sums and the weight."""
-        centres = np.ascontiguousarray(centres, np.float64)
-        apart = np.sqrt(((centres[:, None] - centres) ** 2).sum(2)) * (1 + 1e-6)
-        labels = np.empty(self.planes.shape[1], np.uint8)
-        sums = np.zeros((self.strips, len(centres), len(self.planes) + 1))
-        points = self.planes, self.weights, tuple(self.blocks)
-        costs = in_strips(
-            lambda strip, first, last: assign_blocks(*points, centres, apart, first, last, labels, sums[strip]),
-            len(self.blocks.radii), self.strips,
-        )  # fmt: skip
-        return labels, sum(costs), sums.sum(0)
-
-    def costs(self, centres: np.ndarray, labels: np.ndarray) -> np.ndarray:
-        """(N,) the weighted squared distance of each point to the centre of its label."""
-        return self.weights * ((self.planes.T - centres[labels]) ** 2).sum(1)
-
-
-def kmeans_lloyd(
-    features: np.ndarray,
-    centres: np.ndarray,
-    weights: np.ndarray | None = None,
-    max_iterations: int = 300,
-    tolerance: float = 0.0,
-) -> Iterator[LloydStep]:
-    """Lloyd's algorithm on (N, C) points from (K, C) centres, K <= 256; yields every iteration.
-
-    Each step's labels are the nearest centres of the same step; the last step is the result.
-    ``weights`` (N,) > 0 count a point several times. Ends after ``max_iterations``, or when the
-    objective falls by no more than ``tolerance`` times its value; with 0: when it falls no more.
-    Fastest where points that follow each other are near each other, as ``pixel_points`` gives them.
-    """
-    weights = np.ones(len(features)) if weights is None else weights
-    return lloyd_steps(Assignment(features, weights), centres, max_iterations, tolerance)
-
-
-def lloyd_steps(assign: Assignment, centres: np.ndarray, max_iterations: int, tolerance: float) -> Iterator[LloydStep]:
-    """``kmeans_lloyd`` of points made ready before."""
-    previous = float("inf")
-    for _ in range(max_iterations):
-        labels, objective, sums = assign(centres)
-        if objective > previous:
-            return  # by rounding: the step before is the result
-        yield LloydStep(labels, centres, objective)
-        if previous - objective <= tolerance * objective:
-            return
-        masses, previous, old = sums[:, -1], objective, centres
-        centres = sums[:, :-1] / np.where(masses > 0, masses, 1)[:, None]
-        if masses.min() == 0:
-            restart_empty(centres, masses, assign.planes.T, assign.weights, assign.costs(old, labels))
-
-
-def seed_plus_plus(
-    features: np.ndarray, weights: np.ndarray, clusters: int, rng: np.random.Generator, trials: int = 0
-) -> np.ndarray:
-    """k-means++ seeds (K, C): each next centre is a point, drawn in proportion to its squared distance to those before.
-
-    Of ``trials`` draws, by default 2 + ⌊ln K⌋, the one that lowers the sum of these distances the most is taken (Arthur
-    & Vassilvitskii, section 5). Raises ``ParameterError`` when there are fewer distinct points than clusters.
-    """
-    trials, planes = trials or 2 + int(np.log(clusters)), np.ascontiguousarray(features.T)
-    weights = np.asarray(weights, planes.dtype)
-    unlimited, blocks = np.full_like(weights, np.inf), -(-len(weights) // BLOCK)
-    # The first seed is drawn by the weights alone: as if every point were at distance 1 of something.
-    best = weights, np.add.reduceat(weights, np.arange(0, len(weights), BLOCK), dtype=np.float64)
-    centres: list[np.ndarray] = []
-    for _ in range(clusters):
-        costs, totals = best
-        if totals.sum() == 0:
-            raise ParameterError(f"there are only {len(centres)} distinct points: lower clusters to {len(centres)}")
-        tried = []
-        for _ in range(trials if centres else 1):
-            centre = features[draw(costs, totals, rng.random())]
-            lowered, sums = np.empty_like(weights), np.empty(blocks)
-            inputs, outputs = (planes, weights, centre, costs if centres else unlimited), (lowered, sums)
-            in_strips(lambda _, first, last, i=inputs, o=outputs: lower_costs(*i, first, last, *o), blocks)
-            tried.append((sums.sum(), centre, (lowered, sums)))
-        _, centre, best = min(tried, key=lambda attempt: attempt[0])
-        centres.append(centre)
-    return np.stack(centres)
-
-
 def is_shown(number: int) -> bool:
     """Whether the replay keeps this iteration: all of the first, where much happens, then ever fewer."""
     return number <= 12 or (number <= 60 and number % 5 == 0) or number % 30 == 0
 
 
-def count_distinct(features: np.ndarray, most: int) -> int:
-    """How many of the (N, C) points are different, counted up to ``most``."""
-    found = len(np.unique(features[:: len(features) // 4096 + 1], axis=0))
-    if found >= most or len(features) <= 4096:
-        return min(found, most)
-    found, left = 0, np.ones(len(features), bool)
-    while found < most and left.any():
-        left &= (features != features[left.argmax()]).any(1)
-        found += 1
-    return found
+def on_blocks(assign: Assignment, clusters: int) -> Assignment:
+    """The means of the blocks, each with the weight of its points: sixty times fewer, hardly different as a whole.
 
-
-def best_seeds(assign: Assignment, points: Points, params: KMeansParams, clusters: int, run: Run) -> np.ndarray:
-    """Of ``params.restarts`` k-means++ seedings (K, C) the one from which Lloyd's algorithm ends with the lowest objective.
-
-    Where there are many points, several seedings are drawn from and tried on the means of the blocks, each with the
-    weight of its points: sixty times fewer, and hardly different as a whole.
+    The points themselves where there are few blocks, or fewer different ones than ``clusters``.
     """
-    features, weights, best = points.features, points.weights, float("inf")
-    if params.restarts == 1:
-        return seed_plus_plus(features, weights, clusters, run.rng)
     means = np.asfortranarray(assign.blocks.means, np.float32)
     if len(means) >= BLOCKS_PER_CLUSTER * clusters and count_distinct(means, clusters) == clusters:
-        features, weights = means, assign.blocks.masses
-    trial = Assignment(features, weights)
+        return Assignment(means, assign.blocks.masses)
+    return assign
+
+
+def objectives_by_k(assign: Assignment, params: KMeansParams, run: Run) -> list[float]:
+    """The objective for K = 1, 2, ... ``MOST_CLUSTERS``, with centres found on blocks of points where there are many.
+
+    The generator is its own, so that the chosen K gives what it gives when it is asked for.
+    """
+    trial, rng = on_blocks(assign, MOST_CLUSTERS), np.random.default_rng(params.seed)
+    steps = best_of_each(trial, MOST_CLUSTERS, rng, params.max_iterations, lambda part, text: run.step(part / 3, text))
+    return [step.objective if trial is assign else assign(step.centres)[1] for step in steps]
+
+
+def best_seeds(assign: Assignment, params: KMeansParams, clusters: int, run: Run) -> np.ndarray:
+    """Of ``params.restarts`` k-means++ seedings (K, C) the one from which Lloyd's algorithm ends with the lowest objective.
+
+    Several seedings are drawn from and tried on blocks of points where there are many.
+    """
+    if params.restarts == 1:
+        return seed_plus_plus(assign.planes.T, assign.weights, clusters, run.rng)
+    trial, best = on_blocks(assign, clusters), float("inf")
     for restart in range(params.restarts):
-        run.step(0.5 * restart / params.restarts, f"seeding {restart + 1}")
-        seeds = seed_plus_plus(features, weights, clusters, run.rng)
+        run.step(1 / 3 + restart / params.restarts / 3, f"seeding {restart + 1}")
+        seeds = seed_plus_plus(trial.planes.T, trial.weights, clusters, run.rng)
         *_, last = lloyd_steps(trial, seeds, params.max_iterations, TOLERANCE)
         if last.objective < best:
             best, chosen = last.objective, seeds
     return chosen
 
 
-def shown_steps(points: Points, params: KMeansParams, clusters: int, run: Run) -> dict[int, LloydStep]:
+def shown_steps(assign: Assignment, params: KMeansParams, clusters: int, run: Run) -> dict[int, LloydStep]:
     """Lloyd's iterations from the best seeds: those that are shown by number, and the last."""
-    assign, steps = Assignment(points.features, points.weights), {}
-    seeds = best_seeds(assign, points, params, clusters, run)
+    steps: dict[int, LloydStep] = {}
+    seeds = best_seeds(assign, params, clusters, run)
     for number, step in enumerate(lloyd_steps(assign, seeds, params.max_iterations, TOLERANCE), start=1):
         steps[number] = step
         if not (run.keep_frames and is_shown(number - 1)):
             steps.pop(number - 1, None)
-        run.step(0.5 + 0.5 * number / params.max_iterations, f"iteration {number}")
+        run.step(2 / 3 + number / params.max_iterations / 3, f"iteration {number}")
     return steps
+
+
+def plane_picture(points: Points, labels: np.ndarray, palette: np.ndarray, space: str) -> Picture:
+    """The points in a plane of the colour space, painted by their ``labels`` (N,)."""
+    axes, plane = PLANES[space]
+    return Picture(
+        f"clusters in the ({plane}) plane",
+        draw_points(points, labels, palette, axes),
+        f"Each dot is a colour of the photo, at its {plane} coordinates (right, up), painted as its cluster.",
+    )
+
+
+def elbow_picture(objectives: Sequence[float], clusters: int) -> Picture:
+    """The curve behind an automatic K, for eyes and in words."""
+    parts = ", ".join(f"{100 * value / (objectives[0] or 1):.3g}" for value in objectives)
+    note = f"At the elbow a further cluster begins to gain little. In % of one cluster's objective, K = 1, 2, ...: {parts}."
+    return Picture("objective over K, and its elbow", draw_curve(objectives, clusters), note)
 
 
 @method("kmeans", family="clustering", title="k-means", params=KMeansParams, order=20)
@@ -219,9 +122,14 @@ def kmeans(image: np.ndarray, params: KMeansParams, run: Run) -> Segmentation:
     with run.time("features"):
         settings = params.colour_space, params.position_weight, params.texture_weight
         points = run.cached(("points", *settings), lambda: pixel_points(image, *settings))
+    assign, curve = Assignment(points.features, points.weights), []
     clusters = count_distinct(points.features, params.clusters)
+    if params.automatic:
+        with run.time("elbow"):
+            curve = objectives_by_k(assign, params, run)
+            clusters = bend(curve, MOST_CLUSTERS)
     with run.time("Lloyd's algorithm"):
-        steps = shown_steps(points, params, clusters, run)
+        steps = shown_steps(assign, params, clusters, run)
     iterations = max(steps)
     last = steps[iterations]
     with run.time("label maps"):
@@ -233,7 +141,6 @@ def kmeans(image: np.ndarray, params: KMeansParams, run: Run) -> Segmentation:
         point_labels = rank[last.labels]
         labels = points.on_pixels(point_labels, shape)
         palette = mean_colours(image, labels, clusters)
-    axes, plane = PLANES[params.colour_space]
     result = Segmentation(
         labels,
         ["cluster 1 (largest)", *(f"cluster {k + 1}" for k in range(1, clusters))],
@@ -242,11 +149,7 @@ def kmeans(image: np.ndarray, params: KMeansParams, run: Run) -> Segmentation:
         opacity=1.0,
         pictures=[
             Picture("mean colours", paint(palette, labels), "Each pixel in the mean colour of its cluster."),
-            Picture(
-                f"clusters in the ({plane}) plane",
-                draw_points(points, point_labels, palette, axes),
-                f"Each dot is a colour of the photo, at its {plane} coordinates (right, up), painted as its cluster.",
-            ),
+            plane_picture(points, point_labels, palette, params.colour_space),
         ],
         facts={
             "iterations": iterations,
@@ -255,7 +158,13 @@ def kmeans(image: np.ndarray, params: KMeansParams, run: Run) -> Segmentation:
             "pixels" if params.position_weight or params.texture_weight else "distinct colours": len(points.features),
         },
     )
-    if clusters < params.clusters:
+    if params.automatic:
+        result.facts["K at the elbow"] = clusters
+        if len(curve) > 1:
+            result.pictures.append(elbow_picture(curve, clusters))
+        else:
+            result.notices.append("All pixels are alike, so there is one cluster.")
+    elif clusters < params.clusters:
         result.notices.append(
             f"The photo has only {clusters} different pixels, so K was lowered from {params.clusters} to {clusters}."
         )

@@ -1,12 +1,7 @@
 """k-means from the inside: the photo's pixels as a cloud in colour space, its clusters after every iteration, and K.
 
 The algorithm is the one of the method ``kmeans``; here the centres may also be placed by hand, and every iteration is
-kept. ``elbow`` runs it for K = 1, 2, ... and looks where the objective stops falling steeply.
-
-References:
-    S. P. Lloyd, Least squares quantization in PCM (1957), IEEE Trans. Information Theory 28 (1982).
-    R. L. Thorndike, Who belongs in the family?, Psychometrika 18 (1953): the elbow.
-    V. Satopää, J. Albrecht, D. Irwin, B. Raghavan, Finding a "kneedle" in a haystack, ICDCS Workshops 2011.
+kept. ``elbow`` runs it for K = 1, 2, ... and looks where the objective stops falling steeply, as the method does.
 """
 
 from __future__ import annotations
@@ -16,24 +11,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..clustering.elbow import MOST_CLUSTERS, bend, best_of_each
 from ..clustering.features import mean_colours, rank_by_area
-from ..clustering.kmeans import (
-    TOLERANCE,
-    Assignment,
-    LloydStep,
-    is_shown,
-    kmeans_lloyd,
-    restart_empty,
-    seed_plus_plus,
-)
-from ..clustering.points import Points, pixel_points
+from ..clustering.kmeans import is_shown
+from ..clustering.lloyd import TOLERANCE, Assignment, LloydStep, kmeans_lloyd, seed_plus_plus
+from ..clustering.points import COLOUR_SPACES, Points, pixel_points
 from ..errors import ParameterError
 from ..method import Run
 
 CLOUD_POINTS = 4000
 MOST_ITERATIONS = 60
-MOST_CLUSTERS = 12
-ELBOW_STARTS = 3
 
 
 @dataclass(frozen=True)
@@ -61,7 +48,7 @@ class ColourCloud:
 
     Attributes:
         image: (h, w, 3) uint8, the photo at working size.
-        colour_space: "Lab", or "RGB" scaled to 0..100.
+        colour_space: "Lab", "RGB" scaled to 0..100, or "HSV" as its cone; see ``colour_features``.
         pixels: (n,) int64, the flat indices of the sampled pixels, n at most ``CLOUD_POINTS``.
         positions: (n, 3) float64, the sampled pixels in the colour space.
         steps: the iterations, of which later ones are thinned; the last is the result.
@@ -135,8 +122,8 @@ def colour_cloud(
 
 def photo_points(image: np.ndarray, run: Run, colour_space: str) -> Points:
     """The pixels as weighted points of the colour space, kept for the next question about the photo."""
-    if colour_space not in ("Lab", "RGB"):
-        raise ParameterError(f"colour space {colour_space!r} is unknown; use Lab or RGB")
+    if colour_space not in COLOUR_SPACES:
+        raise ParameterError(f"colour space {colour_space!r} is unknown; use one of {', '.join(COLOUR_SPACES)}")
     return run.cached(("colour points", colour_space), lambda: pixel_points(image, colour_space, 0.0))
 
 
@@ -178,49 +165,12 @@ def sample_pixels(count: int) -> np.ndarray:
 def elbow(image: np.ndarray, run: Run, colour_space: str = "Lab", seed: int = 0, most: int = MOST_CLUSTERS) -> Elbow:
     """k-means for K = 1..``most`` (or as many as there are colours), and the K at the bend of the objective.
 
-    For each K the best of some k-means++ seedings and of the best K − 1 centres with one more at the costliest
-    point, so that the objective never rises with K. Raises ``ParameterError`` for an unknown colour space.
+    Raises ``ParameterError`` for an unknown colour space.
     """
     points = photo_points(image, run, colour_space)
-    rng, best = np.random.default_rng(seed), []
-    most = min(most, len(points.features))
-    for clusters in range(1, most + 1):
-        run.step((clusters - 1) / most, f"K = {clusters}")
-        starts = [seed_plus_plus(points.features, points.weights, clusters, rng) for _ in range(ELBOW_STARTS)]
-        if best:
-            starts.append(one_more(points, best[-1].centres))
-        ends = [list(iterations(points, centres, without_report(run)).values())[-1] for centres in starts]
-        best.append(min(ends, key=lambda step: step.objective))
+    assign, rng = Assignment(points.features, points.weights), np.random.default_rng(seed)
+    best = best_of_each(assign, most, rng, MOST_ITERATIONS, run.step)
     labels = [step.labels[points.of_pixel].reshape(image.shape[:2]) for step in best]
     palettes = [mean_colours(image, each, k) for k, each in enumerate(labels, start=1)]
     objectives = [step.objective for step in best]
-    return Elbow(labels, palettes, objectives, bend(objectives))
-
-
-def one_more(points: Points, centres: np.ndarray) -> np.ndarray:
-    """(K + 1, 3): the centres and the point that costs most with them."""
-    assign = Assignment(points.features, points.weights)
-    labels, _, sums = assign(centres)
-    grown = np.vstack([centres, centres[:1]])
-    costs = assign.costs(centres, labels)
-    restart_empty(grown, np.append(sums[:, -1], 0), points.features, points.weights, costs)
-    return grown
-
-
-def without_report(run: Run) -> Run:
-    """A run that can be cancelled like ``run`` but tells nobody how far it is."""
-    return Run(is_cancelled=run.is_cancelled)
-
-
-def bend(objectives: Sequence[float]) -> int:
-    """The K whose point lies farthest below the line from the first to the last, K counted from 1.
-
-    With the curve scaled to the unit square this is the kneedle of Satopää et al. (2011) without its smoothing.
-    """
-    values = np.asarray(objectives, float)
-    span = values[0] - values[-1]
-    if len(values) < 3 or span <= 0:
-        return 1 if span <= 0 else len(values)
-    along = np.linspace(0, 1, len(values))
-    below = 1 - along - (values - values[-1]) / span
-    return int(below.argmax()) + 1
+    return Elbow(labels, palettes, objectives, bend(objectives, most))

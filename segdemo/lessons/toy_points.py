@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..clustering.affinity import Affinity, affinity_matrix
-from ..clustering.kmeans import LloydStep, kmeans_lloyd, seed_plus_plus
+from ..clustering.lloyd import LloydStep, kmeans_lloyd, seed_plus_plus
 from ..clustering.spectral import NormalizedCut, leading_eigenvectors, ncut_value, normalized_cut
 from ..errors import ParameterError
 

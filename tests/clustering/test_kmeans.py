@@ -5,7 +5,8 @@ from sklearn.cluster import KMeans
 
 from segdemo.clustering.blocks import BLOCK
 from segdemo.clustering.features import lab_colours, texture_features
-from segdemo.clustering.kmeans import Assignment, KMeansParams, kmeans, kmeans_lloyd, seed_plus_plus
+from segdemo.clustering.kmeans import KMeansParams, kmeans
+from segdemo.clustering.lloyd import Assignment, kmeans_lloyd, seed_plus_plus
 from segdemo.clustering.points import colour_features, distinct_colours, pixel_points
 from segdemo.errors import Cancelled, ParameterError
 from segdemo.method import Run

@@ -5,11 +5,11 @@ import pytest
 from sklearn.cluster import KMeans
 
 from segdemo import Engine
+from segdemo.clustering import elbow as elbow_module
 from segdemo.clustering.features import lab_colours
 from segdemo.clustering.kmeans import KMeansParams, kmeans
 from segdemo.errors import Cancelled, ParameterError
-from segdemo.lessons import colour_cloud as lessons
-from segdemo.lessons.colour_cloud import CLOUD_POINTS, bend, colour_cloud, elbow
+from segdemo.lessons.colour_cloud import CLOUD_POINTS, colour_cloud, elbow
 from segdemo.method import Run
 
 HUES = np.array([(220, 40, 40), (40, 200, 60), (50, 60, 210)])
@@ -90,7 +90,7 @@ def test_centres_placed_by_hand_are_the_first_and_keep_their_order():
         {"clusters": 13},
         {"places": [(0.5, 0.5)]},
         {"places": [(0, 0), (2, 0)]},
-        {"colour_space": "HSV"},
+        {"colour_space": "CMYK"},
     ],
 )
 def test_mistakes_are_explained(wrong):
@@ -124,16 +124,10 @@ def test_the_elbow_is_at_the_number_of_stripes():
 
 def test_unlucky_seeds_do_not_raise_the_curve(monkeypatch):
     """From K = 4 on all seeds lie in one corner of the cloud; one centre more than the best before still helps."""
-    lucky = lessons.seed_plus_plus
-    monkeypatch.setattr(lessons, "seed_plus_plus", lambda f, w, k, rng: lucky(f, w, k, rng) if k < 4 else f[:k])
+    lucky = elbow_module.seed_plus_plus
+    monkeypatch.setattr(elbow_module, "seed_plus_plus", lambda f, w, k, rng: lucky(f, w, k, rng) if k < 4 else f[:k])
     objectives = elbow(photo(30, 45, noise=2), Run(), most=6).objectives
     assert all(later < earlier for earlier, later in zip(objectives, objectives[1:]))
-
-
-def test_bend():
-    assert bend([10, 4, 1, 0.9, 0.8, 0.7]) == 3
-    assert bend([10, 1, 0.5, 0.2, 0]) == 2
-    assert bend([5.0]) == 1 and bend([5.0, 5.0]) == 1 and bend([5.0, 1.0]) == 2
 
 
 def test_through_the_engine_and_cancelled():
