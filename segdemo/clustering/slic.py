@@ -48,12 +48,14 @@ class SlicParams(Params):
 class SlicStep(NamedTuple):
     """One iteration: ``labels`` (h, w) int32 nearest centres and their mean squared distance D² per pixel.
 
-    ``movement`` is the mean way, in pixels, that the centres then went to their clusters' means.
+    ``movement`` is the mean way, in pixels, that the centres then went to their clusters' means. ``compactness`` (K,)
+    float32 are the m_c that the adaptive version measured with; None without it, where all have the same m.
     """
 
     labels: np.ndarray | None
     objective: float
     movement: float
+    compactness: np.ndarray | None = None
 
 
 def seed_cells(height: int, width: int, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, float]:
@@ -134,6 +136,7 @@ def slic_iterations(
     weight = np.float32((1 if adaptive else compactness**2) / spacing**2)
     widest = np.full(len(centres), compactness**2 if adaptive else 1, np.float32)  # m_c²
     for number in range(iterations):
+        used = np.sqrt(widest) if adaptive else None
         total, sums, farthest = assign_nearby(tiles, centres, 1 / widest, weight, spacing, adaptive)
         if adaptive:
             widest = farthest if number == 0 else np.maximum(widest, farthest)
@@ -144,7 +147,7 @@ def slic_iterations(
         if number == iterations - 1 or not last_only:
             labels = np.empty(photo.shape[:2], np.int32)
             in_strips(lambda _, *rows, out=labels: join_tiles(tiles, out, *rows), tiles.rows, STRIPS)
-        yield SlicStep(labels, total / (photo.shape[0] * photo.shape[1]), movement)
+        yield SlicStep(labels, total / (photo.shape[0] * photo.shape[1]), movement, used)
 
 
 def assign_nearby(

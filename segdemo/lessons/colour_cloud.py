@@ -77,6 +77,7 @@ class Elbow:
     ``suggested`` is the K at the bend of the curve: an offer, no truth.
     """
 
+    colour_space: str
     labels: list[np.ndarray]
     palettes: list[np.ndarray]
     objectives: list[float]
@@ -173,4 +174,4 @@ def elbow(image: np.ndarray, run: Run, colour_space: str = "Lab", seed: int = 0,
     labels = [step.labels[points.of_pixel].reshape(image.shape[:2]) for step in best]
     palettes = [mean_colours(image, each, k) for k, each in enumerate(labels, start=1)]
     objectives = [step.objective for step in best]
-    return Elbow(labels, palettes, objectives, bend(objectives, most))
+    return Elbow(colour_space, labels, palettes, objectives, bend(objectives, most))

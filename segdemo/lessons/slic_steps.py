@@ -1,6 +1,7 @@
 """SLIC from the inside: the seeds, each round's search and where the centres went, and the connected superpixels.
 
-The rounds are those of the method ``slic``; its centres, which it does not report, follow from its labels.
+The rounds are those of the method ``slic``, its adaptive version included; the centres, which it does not report,
+follow from its labels.
 
 Reference:
     R. Achanta, A. Shaji, K. Smith, A. Lucchi, P. Fua, S. Süsstrunk, SLIC superpixels compared
@@ -29,6 +30,8 @@ class SlicRound:
         centres: (K, 2) float64, where they went.
         objective: the mean squared distance D² per pixel.
         movement: mean way of the centres in pixels.
+        compactness: (K,) float32, the m_c of the adaptive version (SLICO) in this round: the m given in the first, then
+            the largest colour distance seen in the cluster, at least 1; None where all have the same m.
     """
 
     labels: np.ndarray
@@ -36,6 +39,7 @@ class SlicRound:
     centres: np.ndarray
     objective: float
     movement: float
+    compactness: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -74,7 +78,7 @@ def slic_steps(image: np.ndarray, run: Run, **values: float) -> SlicSteps:
         centres = region_means(positions, step.labels, len(seeds))
         filled = np.bincount(step.labels.ravel(), minlength=len(seeds)) > 0
         centres[~filled] = searched[~filled]  # a centre without pixels stays
-        rounds.append(SlicRound(step.labels, searched, centres, step.objective, step.movement))
+        rounds.append(SlicRound(step.labels, searched, centres, step.objective, step.movement, step.compactness))
         searched = centres
         run.step(len(rounds) / params.iterations, f"round {len(rounds)}")
     smallest = SMALLEST * cells.size / min(params.superpixels, cells.size)

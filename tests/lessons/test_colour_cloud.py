@@ -1,5 +1,7 @@
 """k-means step by step, and the elbow: against scikit-learn's Lloyd, the method's own result and brute force."""
 
+import colorsys
+
 import numpy as np
 import pytest
 from sklearn.cluster import KMeans
@@ -63,13 +65,32 @@ def test_sample_and_palette_belong_to_the_photo(cloud):
     assert not np.allclose(np.sort(other.steps[0].centres, 0), np.sort(cloud.steps[0].centres, 0))
 
 
-def test_one_start_of_the_method_is_the_lesson():
+@pytest.mark.parametrize("space", ["Lab", "RGB", "HSV"])
+def test_one_start_of_the_method_is_the_lesson(space):
     image = photo()
-    result = kmeans(image, KMeansParams(clusters=3, restarts=1), Run(seed=7))
-    lesson = colour_cloud(image, Run(), clusters=3, seed=7)
+    result = kmeans(image, KMeansParams(clusters=3, restarts=1, colour_space=space), Run(seed=7))
+    lesson = colour_cloud(image, Run(), clusters=3, seed=7, colour_space=space)
     np.testing.assert_array_equal(lesson.steps[-1].labels, result.labels)
     assert lesson.steps[-1].objective == pytest.approx(result.facts["objective"])
     assert lesson.steps[-1].number == result.facts["iterations"]
+
+
+def test_the_hsv_cloud_is_the_cone_in_which_the_method_measures():
+    image = photo()
+    cloud = colour_cloud(image, Run(), clusters=3, colour_space="HSV")
+    for pixel, (x, y, z) in list(zip(cloud.pixels, cloud.positions))[:50]:
+        hue, saturation, value = colorsys.rgb_to_hsv(*image.reshape(-1, 3)[pixel] / 255)
+        assert (x, y, z) == pytest.approx(
+            (
+                100 * value * saturation * np.cos(2 * np.pi * hue),
+                100 * value * saturation * np.sin(2 * np.pi * hue),
+                100 * value,
+            ),
+            abs=1e-3,
+        )
+    squared = ((cloud.positions[:, None] - cloud.steps[-1].centres) ** 2).sum(2)
+    np.testing.assert_array_equal(squared.argmin(1), cloud.steps[-1].labels.ravel()[cloud.pixels])
+    assert elbow(image, Run(), colour_space="HSV", most=6).suggested == 3
 
 
 def test_centres_placed_by_hand_are_the_first_and_keep_their_order():

@@ -20,9 +20,10 @@ def steps():
     return slic_steps(PHOTO, Run(), superpixels=40, compactness=12.0)
 
 
-def test_the_rounds_are_the_methods(steps):
-    run = Run()
-    result = slic(PHOTO, SlicParams(superpixels=40, compactness=12.0), run)
+@pytest.mark.parametrize("adaptive", [False, True])
+def test_the_rounds_are_the_methods(adaptive):
+    run, settings = Run(), {"superpixels": 40, "compactness": 12.0, "adaptive": adaptive}
+    steps, result = slic_steps(PHOTO, Run(), **settings), slic(PHOTO, SlicParams(**settings), run)
     np.testing.assert_array_equal(steps.superpixels, result.labels)
     assert [r.objective for r in steps.rounds] == pytest.approx(run.energy[:-1])
     assert steps.rounds[-1].movement == pytest.approx(
@@ -30,8 +31,17 @@ def test_the_rounds_are_the_methods(steps):
     )
 
 
-def test_centres_explain_every_round(steps):
+def distances(colour, offset, step, spacing):
+    """D² of squared colour distances and offsets, (h, w, K) and (h, w, K, 2), as the paper writes it."""
+    if step.compactness is None:
+        return colour + (12.0 / spacing) ** 2 * (offset**2).sum(3)
+    return colour / step.compactness.astype(np.float64) ** 2 + (offset**2).sum(3) / spacing**2
+
+
+@pytest.mark.parametrize("adaptive", [False, True])
+def test_centres_explain_every_round(adaptive):
     """Each pixel's D² to its centre is the least among the centres whose window it lies in."""
+    steps = slic_steps(PHOTO, Run(), superpixels=40, compactness=12.0, adaptive=adaptive)
     lab, spacing = lab_colours(PHOTO).astype(np.float64), steps.spacing
     place = np.indices(steps.cells.shape).transpose(1, 2, 0)
     labels = steps.cells
@@ -39,7 +49,7 @@ def test_centres_explain_every_round(steps):
     for number, step in enumerate(steps.rounds):
         np.testing.assert_allclose(step.searched, steps.seeds if number == 0 else steps.rounds[number - 1].centres)
         offset = place[:, :, None] - step.searched
-        squared = ((lab[:, :, None] - colours) ** 2).sum(3) + (12.0 / spacing) ** 2 * (offset**2).sum(3)
+        squared = distances(((lab[:, :, None] - colours) ** 2).sum(3), offset, step, spacing)
         admitted = (np.abs(offset) <= spacing).all(3)
         np.put_along_axis(admitted, labels[..., None].astype(int), True, axis=2)  # every pixel knows its last centre
         least = np.where(admitted, squared, np.inf).min(2)
@@ -52,6 +62,21 @@ def test_centres_explain_every_round(steps):
         )
         inside = [place[labels == k].mean(0) for k in range(len(colours)) if (labels == k).any()]
         np.testing.assert_allclose(step.centres[np.unique(labels)], inside)
+
+
+def test_every_superpixel_measures_with_the_largest_colour_distance_it_has_seen():
+    steps = slic_steps(PHOTO, Run(), superpixels=40, compactness=12.0, adaptive=True)
+    lab = lab_colours(PHOTO).astype(np.float64)
+    colours, seen = np.stack([lab[tuple(seed.astype(int))] for seed in steps.seeds]), np.ones(len(steps.seeds))
+    assert np.all(steps.rounds[0].compactness == 12)
+    for step, following in zip(steps.rounds, steps.rounds[1:]):
+        away = np.sqrt(((lab - colours[step.labels]) ** 2).sum(2))
+        np.maximum.at(seen, step.labels, away)
+        np.testing.assert_allclose(following.compactness, seen, rtol=1e-4)
+        present = np.unique(step.labels)
+        colours[present] = [lab[step.labels == k].mean(0) for k in present]
+    assert np.ptp(seen) > 20
+    assert slic_steps(PHOTO, Run(), superpixels=40).rounds[0].compactness is None
 
 
 def test_superpixels_are_in_one_piece_each(steps):

@@ -74,6 +74,11 @@ def test_slic_and_elbow_values_are_plain_and_exact():
     np.testing.assert_array_equal(unpack(value["frames"][3]["labels"]), steps.rounds[2].labels)
     np.testing.assert_array_equal(unpack(value["frames"][-1]["labels"]), steps.superpixels)
     np.testing.assert_allclose(value["frames"][3]["centres"], steps.rounds[2].centres, atol=0.006)
+    assert {frame["compactness"] for frame in value["frames"]} == {None}
+    steps = slic_steps(PHOTO, Run(), superpixels=300, adaptive=True)
+    frames = json.loads(json.dumps(slic.slic_value(PHOTO, steps), allow_nan=False))["frames"]
+    np.testing.assert_allclose(frames[3]["compactness"], steps.rounds[2].compactness, rtol=1e-3)
+    assert frames[0]["compactness"] == frames[1]["compactness"] and frames[-1]["compactness"] is None
     found = elbow(PHOTO, Run(), most=4)
     value = json.loads(json.dumps(elbow_page.elbow_value(PHOTO, found), allow_nan=False))
     np.testing.assert_array_equal(unpack(value["solutions"][3]["labels"]), found.labels[3])
@@ -89,6 +94,7 @@ def test_questions_are_read_with_care():
     )
     assert cloud.read_ask({}) == {"clusters": 5, "colour_space": "Lab", "seed": 0, "places": []}
     assert spectrum_page.read_ask({"radius": 3})["radius"] == 3 and slic.read_ask({})["superpixels"] == 100
+    assert slic.read_ask({"adaptive": True})["adaptive"] and not slic.read_ask({"adaptive": "no"})["adaptive"]
 
 
 def test_points_are_clustered_as_asked():
@@ -225,6 +231,37 @@ def test_kmeans_plays_turns_and_takes_centres_from_the_photo(page):
     page.wait(lambda: page.ask("cloud", "return l.player.position;") >= 1)
 
 
+def test_kmeans_in_hsv_is_drawn_in_the_cone(page):
+    page.open("cloud")
+    page.answered("cloud", lambda: page.part("cloud-space").send_keys("HSV"))
+    assert "cone" in page.part("cloud-space-note").text and page.ask("cloud", "return l.result.space;") == "HSV"
+    names, drawn, sent = page.ask(
+        "cloud",
+        "return [l.view.axes.map((axis) => axis.name), [...l.view.points].slice(0, 300), l.result.positions.slice(0, 100)];",
+    )
+    assert [name.partition(":")[0] for name in names] == ["V·S·cos H", "V·S·sin H", "V"]
+
+    def apart(places):
+        places = np.reshape(places, (100, 3))
+        return np.linalg.norm(places[:, None] - places, axis=2)
+
+    ratio = apart(drawn).sum() / apart(sent).sum()
+    np.testing.assert_allclose(apart(drawn), apart(sent) * ratio, atol=1e-5)  # distances seen are distances used
+
+
+def test_the_painting_of_kmeans_says_what_it_shows(page):
+    page.open("cloud")
+    seen = {}
+    for name in ("hue", "mean", "photo"):
+        page.part("cloud-paint").find_element("css selector", f"[value={name}]").click()
+        seen[page.part("cloud-picture-note").text] = page.canvas("cloud", "l.picture")
+    assert len(seen) == 3
+    first, second, third = seen.values()
+    assert (first != second).any() and (second != third).any()
+    lines = (third[..., :2] > 180).all(2) & (third[..., 2] < 90)  # in yellow, on the photo
+    assert 0.01 < lines.mean() < 0.6
+
+
 def test_spectrum_reads_affinities_blocks_and_cuts(page):
     page.open("spectrum")
     page.click("spectrum-affinity", 0.1, 0.9)
@@ -300,8 +337,48 @@ def test_slic_steps_and_compactness(page):
     assert "Connectivity." in page.part("slic-caption").text
 
 
+def test_slico_shows_every_superpixels_own_compactness(page):
+    page.open("slic")
+    own = page.part("slic-paint").find_element("css selector", "[value=own]")
+    assert not own.is_enabled() and page.part("slic-compactness-name").text == "compactness m"
+    page.answered("slic", page.part("slic-adaptive").click)
+    assert own.is_enabled() and page.part("slic-compactness-name").text == "m in round 1"
+    slider = page.part("slic-player").find_element("css selector", "input")
+    slider.send_keys(RIGHT)
+    assert "In the first round all have the compactness 10." in page.part("slic-caption").text
+    slider.send_keys(RIGHT * 3)
+    expected = page.ask("slic", "return l.frame.compactness[l.chosen];")
+    assert f"Its own compactness is {expected:.1f}," in page.part("slic-caption").text
+    plain = page.canvas("slic", "l.board")
+    own.click()
+    assert (page.canvas("slic", "l.board") != plain).any() and page.part("slic-scale").is_displayed()
+    page.part("slic-picture").send_keys(RIGHT)
+    label = page.ask(
+        "slic",
+        "const {width, height, values} = l.frame.labels;"
+        "return values[Math.floor(0.5 * height) * width + Math.floor(0.52 * width)];",
+    )
+    value = page.ask("slic", f"return l.frame.compactness[{label}];")
+    hover = page.part("slic-hover").text
+    assert hover.startswith(f"Superpixel {label + 1}: ") and hover.endswith(f", own compactness {value:.1f}.")
+    page.answered("slic", page.part("slic-adaptive").click)
+    assert page.part("slic-paint").get_attribute("value") == "photo" and not page.part("slic-scale").is_displayed()
+
+
+def test_connected_superpixels_have_no_centre_to_choose(page):
+    page.open("slic")
+    chosen = page.ask("slic", "return l.chosen;")
+    slider = page.part("slic-player").find_element("css selector", "input")
+    slider.send_keys(END)
+    page.click("slic-picture", 0.9, 0.9)
+    slider.send_keys(LEFT)
+    assert "Round 10 of 10" in page.part("slic-caption").text and page.ask("slic", "return l.chosen;") == chosen
+    page.canvas("slic", "l.board")
+
+
 def test_elbow_is_offered_to_kmeans(page):
     page.open("elbow")
+    page.answered("elbow", lambda: page.part("elbow-space").send_keys("RGB"))
     suggested = page.ask("elbow", "return l.result.suggested;")
     assert page.part("elbow-use").text == f"Watch k-means with K = {suggested}"
     page.part("elbow-strip").find_elements("css selector", "button")[6].click()
@@ -309,6 +386,7 @@ def test_elbow_is_offered_to_kmeans(page):
     page.part("elbow-use").click()
     page.wait(lambda: page.shows("cloud") == 1)
     assert len(page.ask("cloud", "return l.result.steps[0].centres;")) == 7
+    assert page.ask("cloud", "return l.result.space;") == page.part("cloud-space").get_attribute("value") == "RGB"
 
 
 def test_without_a_photo_the_lesson_says_so_and_keeps_what_it_shows(page):

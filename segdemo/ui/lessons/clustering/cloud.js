@@ -14,8 +14,14 @@ class CloudLesson extends Lesson {
     this.part("paint").addEventListener("change", () => this.repaint());
     this.part("from-places").addEventListener("click", () => this.request({ places: this.places }));
     this.part("clear").addEventListener("click", () => { this.places = []; this.updatePlaces(); });
-    window.addEventListener("segdemo-clusters", (event) => { if (root.isConnected) { this.part("clusters").value = event.detail; this.restart(); } });
+    window.addEventListener("segdemo-clusters", ({ detail: { clusters, space } }) => {
+      if (!root.isConnected) return;
+      this.part("clusters").value = clusters;
+      this.part("space").value = space;
+      this.restart();
+    });
     this.updatePlaces();
+    this.writeNote();
   }
 
   question() { return { clusters: this.number("clusters"), space: this.part("space").value, seed: this.number("seed") }; }
@@ -43,6 +49,7 @@ class CloudLesson extends Lesson {
     this.updatePlaces();
     const { width: across, height: down } = result.steps[0].labels;
     this.say("sample", `${result.pixels.length.toLocaleString("en")} of ${plural(across * down, "pixel")}`);
+    this.say("space-note", SPACE_NOTES[result.space]);
     this.part("clusters").value = result.steps[0].centres.length;
     this.shown = null;
     this.player.load(result.steps.length);
@@ -92,7 +99,13 @@ class CloudLesson extends Lesson {
     return this.part("caption").textContent;
   }
 
+  writeNote() {
+    const notes = { hue: "The same clusters on the photo.", mean: "Each pixel in the mean colour of its cluster.", photo: "Lines where one cluster ends and another begins." };
+    this.say("picture-note", notes[this.part("paint").value]);
+  }
+
   repaint() {
+    this.writeNote();
     if (!this.result) return;
     this.layers = [];
     this.paintCloud();
@@ -107,14 +120,12 @@ class CloudLesson extends Lesson {
     this.view.show(colours, this.shown, trails, palette);
   }
 
+  // The clusters in their colours, or as lines on the photo.
   paintPicture(context, size) {
     if (!this.result) return;
-    const { position } = this.player, pixels = this.palette.map((hex) => pixelOf(hex, 255));
-    if (this.part("paint").value === "photo") {
-      drawLayer(context, this.result.image, size, { isSmooth: true });
-      return;
-    }
-    if (!this.layers[position]) this.layers[position] = labelLayer(this.step.labels, (label) => pixels[label]);
+    const { position } = this.player, pixels = this.palette.map((hex) => pixelOf(hex, 255)), isPhoto = this.part("paint").value === "photo";
+    if (!this.layers[position]) this.layers[position] = isPhoto ? boundaryLayer(this.step.labels, pixelOf("#ffdc00", 220)) : labelLayer(this.step.labels, (label) => pixels[label]);
+    if (isPhoto) drawLayer(context, this.result.image, size, { isSmooth: true });
     drawLayer(context, this.layers[position], size);
   }
 

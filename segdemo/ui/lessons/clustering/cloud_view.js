@@ -5,6 +5,13 @@ const START = { yaw: -0.6, pitch: 0.38, zoom: 1 };
 const SPACES = {
   Lab: [{ of: 1, from: -60, to: 60, name: "a*: green → red" }, { of: 2, from: -60, to: 60, name: "b*: blue → yellow" }, { of: 0, from: 0, to: 100, name: "L*: lightness" }],
   RGB: [{ of: 0, from: 0, to: 100, name: "red" }, { of: 2, from: 0, to: 100, name: "blue" }, { of: 1, from: 0, to: 100, name: "green" }],
+  HSV: [{ of: 0, from: -100, to: 100, name: "V·S·cos H: cyan → red" }, { of: 1, from: -100, to: 100, name: "V·S·sin H: violet → yellow-green" }, { of: 2, from: 0, to: 100, name: "V: black → bright" }],
+};
+// What a distance in each space means.
+const SPACE_NOTES = {
+  Lab: "In Lab, distances come close to the differences that people see.",
+  RGB: "In RGB, distances are those of the photo's own numbers.",
+  HSV: "HSV as a cone: the hue H, an angle, runs round the vertical axis, the saturation S leads away from it, and black is the tip.",
 };
 
 class CloudView {

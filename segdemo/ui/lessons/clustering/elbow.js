@@ -58,7 +58,7 @@ class ElbowLesson extends Lesson {
     this.picture.refresh();
   }
 
-  // The lesson "k-means step by step" is opened, takes this K and is brought into view.
+  // The lesson "k-means step by step" is opened, takes this K and colour space and is brought into view.
   use(attempts = 40) {
     const box = document.getElementById("cloud-lesson"), root = box && box.querySelector(".cl"), isReady = root && root.lesson && root.offsetParent;
     if (!box || !attempts) return;
@@ -67,7 +67,7 @@ class ElbowLesson extends Lesson {
       setTimeout(() => this.use(attempts - 1), 50);
       return;
     }
-    window.dispatchEvent(new CustomEvent("segdemo-clusters", { detail: this.chosen + 1 }));
+    window.dispatchEvent(new CustomEvent("segdemo-clusters", { detail: { clusters: this.chosen + 1, space: this.result.space } }));
     box.scrollIntoView({ behavior: isStill() ? "auto" : "smooth" });
   }
 }

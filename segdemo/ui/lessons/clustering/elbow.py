@@ -31,6 +31,7 @@ def elbow_value(photo: np.ndarray, found: Elbow) -> dict[str, Any]:
     solutions = zip(found.labels, found.palettes, found.objectives)
     return {
         "state": "result",
+        "space": found.colour_space,
         "suggested": found.suggested,
         "solutions": [
             {"labels": pack(labels), "palette": hexes(palette), "objective": objective}

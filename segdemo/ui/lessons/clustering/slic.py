@@ -11,7 +11,7 @@ from ....lessons.slic_steps import SlicSteps, slic_steps
 from ...photo import PhotoPanel
 from ...viewer.payload import pack
 from ...workshop import Workshop
-from .parts import integer, number, photo_lesson, picture
+from .parts import integer, number, photo_lesson, picture, rounded
 
 WORKING_SIZE = 320
 
@@ -23,15 +23,21 @@ def slic_lesson(workshop: Workshop, panel: PhotoPanel) -> gr.HTML:
 
 def read_ask(ask: dict[str, Any]) -> dict[str, Any]:
     """The page's question as parameters of ``slic_steps``."""
-    return {"superpixels": integer(ask, "superpixels", 100), "compactness": number(ask, "compactness", 10.0)}
+    return {
+        "superpixels": integer(ask, "superpixels", 100),
+        "compactness": number(ask, "compactness", 10.0),
+        "adaptive": ask.get("adaptive") is True,
+    }
 
 
 def slic_value(photo: np.ndarray, steps: SlicSteps) -> dict[str, Any]:
     """Everything the page shows of the lesson, as JSON-serialisable values.
 
-    Frames: the seeds, each round, and the connected superpixels, which have no centres. Places are (row, column).
+    Frames: the seeds, each round, and the connected superpixels, which have no centres. Places are (row, column). The
+    seeds are shown with the m_c that the first round starts with.
     """
-    rounds = [frame(r.labels, r.searched, r.centres) for r in steps.rounds]
+    rounds = [frame(r.labels, r.searched, r.centres, r.compactness) for r in steps.rounds]
+    first = steps.rounds[0].compactness
     none = np.empty((0, 2))
     return {
         "state": "result",
@@ -39,11 +45,18 @@ def slic_value(photo: np.ndarray, steps: SlicSteps) -> dict[str, Any]:
         "shape": list(steps.cells.shape),
         "spacing": float(steps.spacing),
         "superpixels": int(steps.superpixels.max()) + 1,
-        "frames": [frame(steps.cells, steps.seeds, steps.seeds), *rounds, frame(steps.superpixels, none, none)],
+        "frames": [frame(steps.cells, steps.seeds, steps.seeds, first), *rounds, frame(steps.superpixels, none, none)],
         "objectives": [r.objective for r in steps.rounds],
         "movements": [r.movement for r in steps.rounds],
     }
 
 
-def frame(labels: np.ndarray, searched: np.ndarray, centres: np.ndarray) -> dict[str, Any]:
-    return {"labels": pack(labels), "searched": searched.round(2).tolist(), "centres": centres.round(2).tolist()}
+def frame(
+    labels: np.ndarray, searched: np.ndarray, centres: np.ndarray, compactness: np.ndarray | None = None
+) -> dict[str, Any]:
+    return {
+        "labels": pack(labels),
+        "searched": searched.round(2).tolist(),
+        "centres": centres.round(2).tolist(),
+        "compactness": None if compactness is None else rounded(compactness, 4),
+    }

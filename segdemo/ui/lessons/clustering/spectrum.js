@@ -68,7 +68,7 @@ class SpectrumLesson extends Lesson {
     this.part("clusters").max = Math.max(...Object.keys(result.segmented).map(Number));
     this.part("threshold").max = sweep.ncuts.length - 1;
     this.curve.load(sweep.ncuts, {
-      title: "Ncut at each threshold (dashed: the threshold)", left: "one superpixel below", right: "all but one below",
+      title: "Ncut (dashed: the threshold)", left: "one superpixel below", right: "all but one below",
       shadow: sweep.thresholds, mark: result.best, markText: `least: ${precise(sweep.ncuts[result.best])}`, fromZero: true,
     });
     this.vector = Math.min(this.vector, eigenvectors.length);

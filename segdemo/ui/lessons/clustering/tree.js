@@ -1,6 +1,6 @@
 // Recursive two-way cuts as a tree that a limit prunes, and the segments that its leaves make.
 
-const LEAF = 76, LEVEL = 104, WIDEST = 16;
+const LEAF = 76, NARROW_LEAF = 52, LEVEL = 104, WIDEST = 16;
 const LEAST_POWER = -4, LARGEST_POWER = -0.3, STEP_POWER = 0.02;  // of ten: the slider of the limit is logarithmic
 
 class CutTree {
@@ -57,6 +57,7 @@ class CutTree {
 
   draw() {
     const nodes = [], lines = [];
+    const canvas = this.lesson.part("tree"), leaf = clamp(canvas.parentElement.clientWidth / this.leaves.length, NARROW_LEAF, LEAF);
     let next = 0, deepest = 0;
     const place = (part, depth) => {
       deepest = Math.max(deepest, depth);
@@ -68,13 +69,13 @@ class CutTree {
         for (const [at, down] of places) lines.push(svg("path", { d: `M${x} ${y}C${x} ${y + 58} ${at} ${down - 58} ${at} ${down}` }));
         nodes[mine] = this.makeNode(part, x, y, null);
       } else {
-        nodes[mine] = this.makeNode(part, (x = LEAF * (next + 0.5)), y, this.hue(next));
+        nodes[mine] = this.makeNode(part, (x = leaf * (next + 0.5)), y, this.hue(next));
         next += 1;
       }
       return [x, y];
     };
     const [middle] = place(this.root, 0);
-    const canvas = this.lesson.part("tree"), width = Math.max(LEAF * next, 160), height = 88 + deepest * LEVEL;
+    const width = Math.max(leaf * next, 160), height = 88 + deepest * LEVEL;
     canvas.setAttribute("viewBox", `0 0 ${width} ${height}`);
     Object.assign(canvas.style, { width: `${width}px`, height: `${height}px` });
     canvas.replaceChildren(...lines, ...nodes);
