@@ -45,7 +45,7 @@ __all__ = [
 ]
 
 BINARY_BRUSHES = (("Object", "#ffb000"), ("Background", "#2f7bff"))
-_SCRIPTS = ("history.js", "store.js", "files.js", "view.js", "paint.js", "pad.js")
+_SCRIPTS = ("history.js", "store.js", "files.js", "view.js", "paint.js", "keys.js", "pad.js")
 
 
 _source = beside(__file__)

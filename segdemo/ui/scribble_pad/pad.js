@@ -22,6 +22,7 @@ class ScribblePad {
     this.current = this.gesture = this.photo = null;
     this.view = new View(this.part("stage"), this.part("pad-canvas"), () => this.repaint());
     root.scribblePad = this;
+    this.keyboard = new Keyboard(this);
     this.useMethod(Object.keys(methods)[0]);
     this.listenToPointers();
     this.listenToButtons();
@@ -96,6 +97,7 @@ class ScribblePad {
     this.root.dataset.state = "ready";
     this.view.lay(image);
     this.current = null;
+    this.keyboard.begin();
     this.history.begin(recall(photo.key));
     this.say(this.strokes.length ? "Your earlier scribbles on this photo are back; Clear removes them." : "");
     this.publish();
@@ -105,6 +107,7 @@ class ScribblePad {
   empty() {
     const isNews = this.photo !== null;
     this.photo = this.awaited = this.current = null;
+    this.keyboard.begin();
     this.history.begin([]);
     this.view.lay(null);
     this.root.dataset.state = "empty";
@@ -158,6 +161,7 @@ class ScribblePad {
     this.pending = requestAnimationFrame(() => {
       this.pending = 0;
       if (!this.photo) return;
+      this.keyboard.place();
       this.part("zoom-reset").textContent = `${Math.round(100 * this.view.zoom)} %`;
       this.view.paint((context, width, height) => {
         for (const stroke of this.current ? [...this.strokes, this.current] : this.strokes) {
@@ -184,7 +188,9 @@ class ScribblePad {
     if (!this.photo || event.button === 2) return;
     if (event.pointerType === "touch" && [...this.pointers.values()].some((other) => other.type === "pen")) return;  // the palm
     event.preventDefault();
-    this.root.focus({ preventScroll: true });
+    this.keyboard.lift();
+    this.view.canvas.focus({ preventScroll: true });
+    this.keyboard.use(false);
     this.view.canvas.setPointerCapture(event.pointerId);
     this.pointers.set(event.pointerId, { ...this.view.at(event), type: event.pointerType });
     if (this.pointers.size > 1) {
@@ -196,12 +202,17 @@ class ScribblePad {
   }
 
   begin(event, label) {
-    // The brush keeps its size on the screen; stored relative to the photo's long side.
-    const { width, height } = this.view.place, size = Number(this.part("size").value) / Math.max(width, height);
     this.gesture = "draw";
     this.drawing = event.pointerId;
     this.began = performance.now();
-    const point = this.view.toPhoto(this.view.at(event));
+    this.beginAt(this.view.toPhoto(this.view.at(event)), label);
+  }
+
+  // The three acts of a stroke, by whatever hand: begin at a point of the photo, extend to others, finish.
+  beginAt(point, label) {
+    // The brush keeps its size on the screen; stored relative to the photo's long side.
+    const { width, height } = this.view.place, size = Number(this.part("size").value) / Math.max(width, height);
+    this.keyboard.at = point.map(inPhoto);
     if (this.isBox && label) this.current = { label: this.boxLabel, box: [...point, ...point].map(inPhoto), from: point.map(inPhoto) };
     else this.current = { label, size: Math.round(size * 1e5) / 1e5, points: [point] };
     this.repaint();
@@ -224,18 +235,19 @@ class ScribblePad {
   }
 
   extend(event) {
-    if (this.current && this.current.box) return this.extendBox(event);
     const steps = event.getCoalescedEvents ? event.getCoalescedEvents() : [];
-    const { width, height } = this.view.place, { points } = this.current;
-    for (const step of steps.length ? steps : [event]) {
-      const [x, y] = this.view.toPhoto(this.view.at(step)), [lastX, lastY] = points.at(-1);
-      if (Math.hypot((x - lastX) * width, (y - lastY) * height) >= STEP) points.push([x, y]);
-    }
+    for (const step of steps.length ? steps : [event]) this.extendTo(this.view.toPhoto(this.view.at(step)));
+  }
+
+  extendTo([x, y]) {
+    if (this.current.box) return this.extendBox([x, y]);
+    const { width, height } = this.view.place, { points } = this.current, [lastX, lastY] = points.at(-1);
+    if (Math.hypot((x - lastX) * width, (y - lastY) * height) >= STEP) points.push([x, y]);
     this.repaint();
   }
 
-  extendBox(event) {
-    const [x0, y0] = this.current.from, [x1, y1] = this.view.toPhoto(this.view.at(event)).map(inPhoto);
+  extendBox(point) {
+    const [x0, y0] = this.current.from, [x1, y1] = point.map(inPhoto);
     this.current.box = [Math.min(x0, x1), Math.min(y0, y1), Math.max(x0, x1), Math.max(y0, y1)];
     this.repaint();
   }
@@ -250,16 +262,25 @@ class ScribblePad {
 
   release(event) {
     if (!this.pointers.delete(event.pointerId)) return;
-    if (this.current && event.pointerId === this.drawing) {
-      const stroke = this.current;
-      this.current = null;
-      if (stroke.box) this.finishBox(stroke);
-      else this.change([...this.strokes, stroke]);
-    }
+    if (event.pointerId === this.drawing) this.finish();
     if (!this.pointers.size) this.gesture = null;
   }
 
+  finish() {
+    const stroke = this.current;
+    this.current = null;
+    if (!stroke) return;
+    if (stroke.box) this.finishBox(stroke);
+    else this.change([...this.strokes, stroke]);
+  }
+
+  abandon() {
+    this.current = null;
+    this.repaint();
+  }
+
   showRing(event, { x, y }) {
+    this.keyboard.use(this.keyboard.isDown);
     const ring = this.part("ring"), size = `${this.part("size").value}px`;
     ring.hidden = event.pointerType === "touch" || this.isHand || this.isBox || this.gesture === "pan" || !this.photo;
     Object.assign(ring.style, { width: size, height: size, left: `${x}px`, top: `${y}px` });
@@ -299,24 +320,6 @@ class ScribblePad {
     };
     for (const [name, act] of Object.entries(actions)) this.part(name).addEventListener("click", act);
     this.part("file").addEventListener("change", () => this.load(this.part("file").files[0]));
-    this.root.addEventListener("keydown", (event) => this.onKey(event));
-  }
-
-  onKey(event) {
-    const key = event.key.toLowerCase(), command = event.ctrlKey || event.metaKey, pan = 40;
-    const commands = { z: () => (event.shiftKey ? this.redo() : this.undo()), y: () => this.redo() };
-    const keys = {
-      e: () => this.choose(0), b: () => this.takeBox(), h: () => this.takeHand(), "[": () => this.resize(-4), "]": () => this.resize(4),
-      "+": () => this.view.zoomAt(1.25), "=": () => this.view.zoomAt(1.25), "-": () => this.view.zoomAt(0.8), 0: () => this.view.reset(),
-      arrowleft: () => this.view.panBy(pan, 0), arrowright: () => this.view.panBy(-pan, 0),
-      arrowup: () => this.view.panBy(0, pan), arrowdown: () => this.view.panBy(0, -pan),
-    };
-    for (const { label } of this.brushes) keys[label] = () => this.choose(label);
-    const act = (command ? commands : keys)[key];
-    const isArrowAtRest = key.startsWith("arrow") && this.view.zoom === 1;  // then the page scrolls
-    if (!act || event.altKey || isArrowAtRest || (event.target.matches("input") && !command)) return;
-    event.preventDefault();
-    act();
   }
 
   saveStrokes() {

@@ -52,6 +52,12 @@ class View {
     return [round((x - left) / width), round((y - top) / height)];
   }
 
+  // And back, in CSS pixels of the stage.
+  fromPhoto([x, y]) {
+    const { left, top, width, height } = this.place;
+    return { x: left + x * width, y: top + y * height };
+  }
+
   // Zoom by a factor so that the photo's point under (x, y) stays where it is.
   zoomAt(factor, x = this.stage.clientWidth / 2, y = this.stage.clientHeight / 2) {
     if (!this.photo) return;
