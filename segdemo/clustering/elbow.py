@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 import cv2
 import numpy as np
 
-from .lloyd import TOLERANCE, Assignment, LloydStep, count_distinct, lloyd_steps, restart_empty, seed_plus_plus
+from .lloyd import ROUGH_TOLERANCE, Assignment, LloydStep, count_distinct, lloyd_steps, restart_empty, seed_plus_plus
 
 MOST_CLUSTERS = 12
 STARTS = 3
@@ -47,7 +47,7 @@ def best_of_each(
 
 def last_step(assign: Assignment, centres: np.ndarray, max_iterations: int) -> LloydStep:
     """Where Lloyd's algorithm ends from these centres."""
-    *_, last = lloyd_steps(assign, centres, max_iterations, TOLERANCE)
+    *_, last = lloyd_steps(assign, centres, max_iterations, ROUGH_TOLERANCE)
     return last
 
 

@@ -3,7 +3,7 @@
 The algorithm is in ``lloyd.py``, the choice of K in ``elbow.py``; what pixels are as points is in ``points.py``.
 
 Reference:
-    P. S. Bradley, U. M. Fayyad, Refining initial points for k-means clustering, ICML 1998 (trials on fewer points).
+    P. S. Bradley, U. M. Fayyad, Refining initial points for k-means clustering, ICML 1998: trials on fewer points.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from ..method import Params, Run, method
 from ..segmentation import Picture, Segmentation
 from .elbow import MOST_CLUSTERS, bend, best_of_each, draw_curve
 from .features import mean_colours, paint, rank_by_area
-from .lloyd import TOLERANCE, Assignment, LloydStep, count_distinct, lloyd_steps, seed_plus_plus
+from .lloyd import ROUGH_TOLERANCE, TOLERANCE, Assignment, LloydStep, count_distinct, lloyd_steps, seed_plus_plus
 from .points import Points, draw_points, pixel_points
 
 PLANES = {
@@ -65,32 +65,46 @@ def objectives_by_k(assign: Assignment, params: KMeansParams, run: Run) -> list[
     return [step.objective if trial is assign else assign(step.centres)[1] for step in steps]
 
 
-def best_seeds(assign: Assignment, params: KMeansParams, clusters: int, run: Run) -> np.ndarray:
-    """Of ``params.restarts`` k-means++ seedings (K, C) the one from which Lloyd's algorithm ends with the lowest objective.
+def best_seeds(
+    assign: Assignment, params: KMeansParams, clusters: int, run: Run
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Of ``params.restarts`` k-means++ seedings (K, C) the one from which Lloyd's algorithm ends lowest, and these ends.
 
-    Several seedings are drawn from and tried on blocks of points where there are many.
+    Several seedings are drawn from and tried on blocks of points where there are many; a single one is not tried.
     """
     if params.restarts == 1:
-        return seed_plus_plus(assign.planes.T, assign.weights, clusters, run.rng)
+        return seed_plus_plus(assign.planes.T, assign.weights, clusters, run.rng), None
     trial, best = on_blocks(assign, clusters), float("inf")
     for restart in range(params.restarts):
         run.step(1 / 3 + restart / params.restarts / 3, f"seeding {restart + 1}")
         seeds = seed_plus_plus(trial.planes.T, trial.weights, clusters, run.rng)
-        *_, last = lloyd_steps(trial, seeds, params.max_iterations, TOLERANCE)
+        *_, last = lloyd_steps(trial, seeds, params.max_iterations, ROUGH_TOLERANCE)
         if last.objective < best:
-            best, chosen = last.objective, seeds
+            best, chosen = last.objective, (seeds, last.centres)
     return chosen
 
 
-def shown_steps(assign: Assignment, params: KMeansParams, clusters: int, run: Run) -> dict[int, LloydStep]:
-    """Lloyd's iterations from the best seeds: those that are shown by number, and the last."""
+def steps_to_show(assign: Assignment, centres: np.ndarray, params: KMeansParams, run: Run) -> dict[int, LloydStep]:
+    """Lloyd's iterations from these centres: those that are shown by number, and the last."""
     steps: dict[int, LloydStep] = {}
-    seeds = best_seeds(assign, params, clusters, run)
-    for number, step in enumerate(lloyd_steps(assign, seeds, params.max_iterations, TOLERANCE), start=1):
+    for number, step in enumerate(lloyd_steps(assign, centres, params.max_iterations, TOLERANCE), start=1):
         steps[number] = step
         if not (run.keep_frames and is_shown(number - 1)):
             steps.pop(number - 1, None)
         run.step(2 / 3 + number / params.max_iterations / 3, f"iteration {number}")
+    return steps
+
+
+def shown_steps(assign: Assignment, params: KMeansParams, clusters: int, run: Run) -> dict[int, LloydStep]:
+    """Lloyd's iterations from the best seeds.
+
+    Where all points lead them to a worse end than the blocks did, they start from the blocks' ends instead: the refined
+    initial points of Bradley & Fayyad, from which there is less to see.
+    """
+    seeds, ends = best_seeds(assign, params, clusters, run)
+    steps = steps_to_show(assign, seeds, params, run)
+    if ends is not None and steps[max(steps)].objective > assign(ends)[1]:
+        steps = steps_to_show(assign, ends, params, run)
     return steps
 
 

@@ -18,7 +18,8 @@ from ..errors import ParameterError
 from ..strips import in_strips
 from .blocks import BLOCK, Blocks, assign_blocks, draw, lower_costs, summarize
 
-TOLERANCE = 1e-5  # stop when an iteration lowers the objective by less than this part
+TOLERANCE = 1e-6  # stop when an iteration lowers the objective by less than this part
+ROUGH_TOLERANCE = 1e-5  # the same where ends are only compared with each other
 
 
 class LloydStep(NamedTuple):

@@ -3,6 +3,7 @@ import pytest
 import skimage.data
 from sklearn.cluster import KMeans
 
+import segdemo.clustering.kmeans as kmeans_module
 from segdemo.clustering.blocks import BLOCK
 from segdemo.clustering.features import lab_colours, texture_features
 from segdemo.clustering.kmeans import KMeansParams, kmeans
@@ -110,6 +111,21 @@ def test_the_best_seeds_are_as_good_as_three_full_runs_of_scikit_learn(position_
     result, _ = run_kmeans(image, clusters=6, position_weight=position_weight)
     peer = KMeans(6, n_init=3, random_state=0).fit(points.features, sample_weight=points.weights)
     assert result.facts["objective"] <= 1.001 * peer.inertia_
+
+
+def test_seeds_that_mislead_all_points_give_way_to_the_ends_on_blocks(monkeypatch):
+    """Corners of a wide rectangle: the halves above and below are a minimum, of which those left and right are better."""
+    corners = np.array([[0.0, 0], [10, 0], [0, 1], [10, 1]])
+    poor, good = np.array([[5.0, 0], [5, 1]]), np.array([[0, 0.5], [10, 0.5]])
+    assign, params = Assignment(corners, np.ones(4)), KMeansParams(clusters=2)
+
+    def end(*seeds):
+        monkeypatch.setattr(kmeans_module, "best_seeds", lambda *args: seeds)
+        steps = kmeans_module.shown_steps(assign, params, 2, Run())
+        return steps[max(steps)].objective
+
+    assert end(poor, None) == pytest.approx(100) and end(poor, poor) == pytest.approx(100)
+    assert end(poor, good) == pytest.approx(1) and end(good, poor) == pytest.approx(1)
 
 
 def test_position_makes_clusters_compact(photo):
