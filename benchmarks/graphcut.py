@@ -9,6 +9,10 @@ machine. "ratio" is the other solver's cpu time over ours. All values of the flo
 A second table is about one more stroke: a new graph against ``GridMaxflow.update`` and ``solve`` on the one
 that has been solved before, hand-over included. "seeds": only the stroke's pixels have new terminals; "all":
 the colours are learned anew with the stroke, as the method does, so that nearly all terminals change.
+
+A third table runs the whole method on the graph of pixels and on that of superpixels, on a photo that it has not
+seen ("first"), and after one more stroke ("next", the mean of two). "cut" is the part of each from the data term to
+the labels, superpixels and the replay's cuts included.
 """
 
 from __future__ import annotations
@@ -26,6 +30,7 @@ from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import maximum_flow
 from skimage import data as photos
 
+from segdemo import Engine
 from segdemo.graphcut.binary import GraphCutParams, log_scores, photo_contrasts
 from segdemo.graphcut.energy import STEPS, data_costs, pair_slices, pairwise_weights
 from segdemo.graphcut.likelihood import posterior_costs
@@ -178,19 +183,49 @@ def compare_updates(sizes: tuple[int, ...]) -> None:
             )
 
 
+def compare_graphs(sizes: tuple[int, ...]) -> None:
+    print("\n| photo | size | replay | graph | nodes | first, s | cut | next, s | cut | energy | IoU with pixels |")
+    print("|---|---|---|---|---|---|---|---|---|---|---|")
+    engine = Engine("cpu")
+    engine.warm()
+    for size, name, keep_frames in itertools.product(sizes, OBJECT_STROKES, (False, True)):
+        energy, found = PhotoEnergy(name, size, 8), {}
+        for graph in ("pixels", "superpixels"):
+            energy.photo[0, 0] += 1  # a photo that the engine has not seen
+            result, times = graph_times(engine, energy, graph, keep_frames)
+            found[graph] = result.labels.astype(bool)
+            overlap = (found[graph] & found["pixels"]).sum() / max((found[graph] | found["pixels"]).sum(), 1)
+            row = f"| {name} | {size} x {size} | {'yes' if keep_frames else 'no'} | {graph} | {result.facts['nodes']} "
+            row += "".join(f"| {seconds:.3f} " for seconds in times)
+            print(f"{row}| {result.facts['energy']:.0f} | {overlap:.3f} |", flush=True)
+
+
+def graph_times(engine: Engine, energy: PhotoEnergy, graph: str, keep_frames: bool) -> tuple:
+    """The first result; seconds of the first run and of its cut, and the means of those after one more stroke."""
+    seeds, results, times = energy.seeds, [], []
+    for stroke in (None, *NEXT_STROKES):
+        seeds = seeds if stroke is None else draw(seeds, *stroke)
+        options = dict(graph=graph, working_size=len(seeds), keep_frames=keep_frames)
+        start = time.perf_counter()
+        results.append(engine.run("graphcut", energy.photo, scribbles=np.array([0, 2, 1], np.uint8)[seeds], **options))
+        spent = results[-1].timings
+        times.append((time.perf_counter() - start, spent.get("superpixels", 0) + spent["maximum flow"]))
+    return results[0], (*times[0], *np.mean(times[1:], axis=0))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sizes", type=int, nargs="+", default=[512, 1024])
-    parser.add_argument("--only", choices=["solvers", "updates"])
+    parser.add_argument("--only", choices=["solvers", "updates", "graphs"])
     options = parser.parse_args()
     ones = np.ones((2, 2), int)
     graph = GridMaxflow(*[ones] * 6)  # compiles
     graph.update(2 * ones, ones)
     graph.solve()
-    if options.only != "updates":
-        compare_solvers(options.sizes)
-    if options.only != "solvers":
-        compare_updates(options.sizes)
+    tables = {"solvers": compare_solvers, "updates": compare_updates, "graphs": compare_graphs}
+    for name, table in tables.items():
+        if options.only in (None, name):
+            table(options.sizes)
 
 
 if __name__ == "__main__":

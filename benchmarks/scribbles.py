@@ -2,7 +2,7 @@
 
 FOLDER holds ``images/NAME.jpg``, ``ground-truth/NAME.png`` (0 background, 255 object, 128 unknown: not counted) and one or
 more ``scribbles-*/NAME.png`` (0 none, 1 object, 2 background). Every method of the family runs with its defaults, as any
-visitor would run it; the measure is the object's intersection over union, per photo and on average.
+visitor would run it, and graphcut with its graph of superpixels besides; the measure is the object's intersection over union, per photo and on average.
 
 ``--voc`` adds photos with masks in the layout of PASCAL VOC, on which strokes are simulated: paths through the inside of the
 object's largest part and of the background, between places drawn at random, the same ones in every run.
@@ -23,6 +23,7 @@ from skimage.graph import route_through_array
 from segdemo import Engine, load_image
 
 UNKNOWN = 128
+METHODS = {"graphcut": {}, "graphcut, superpixels": {"graph": "superpixels"}, "grabcut": {}}
 STROKES, PLACES = 2, 3  # simulated: strokes per label, places each leads through
 Case = tuple[
     str, np.ndarray, np.ndarray, np.ndarray
@@ -99,8 +100,8 @@ def main() -> None:
     engine.warm()
     print("| scribbles | method | mean IoU | least | median | seconds | each photo |\n|---|---|---|---|---|---|---|")
     for name, cases in sets.items():
-        for method in ("graphcut", "grabcut"):
-            ious, seconds = measure(cases, method, engine)
+        for method, params in METHODS.items():
+            ious, seconds = measure(cases, method.partition(",")[0], engine, **params)
             each = ", ".join(f"{case[0]} {iou:.3f}" for case, iou in zip(cases, ious)) if len(cases) <= 10 else ""
             row = f"{np.mean(ious):.3f} | {np.min(ious):.3f} | {np.median(ious):.3f} | {seconds:.2f} | {each}"
             print(f"| {name} ({len(cases)}) | {method} | {row} |", flush=True)

@@ -27,17 +27,15 @@ from .energy import (
     OBJECT,
     SCALE,
     STEPS,
-    cut_pairs,
     data_costs,
     estimate_sigma,
     evaluate,
     neighbour_sums,
-    pair_slices,
     pairwise_weights,
     squared_contrasts,
 )
 from .likelihood import colour_log_likelihoods, lab_colours, nearness_log_prior, posterior_costs, step_lengths, textures
-from .pixels import cut_pixels
+from .pixels import cut_pixels, draw_cut
 from .scribbles import check_scribbles
 from .superpixels import COMPACTNESS, SuperpixelGraph, superpixel_graph
 
@@ -316,10 +314,7 @@ def cut_picture(labels: np.ndarray, weights: list[np.ndarray]) -> Picture:
     """The smoothness term: how strongly each pixel is tied to its neighbours, with the cut drawn in."""
     sums = neighbour_sums(weights)
     picture = heatmap(sums, 0, max(float(sums.max()), 1.0))
-    for step in STEPS[:2]:
-        first, second = pair_slices(step)
-        cut = cut_pairs(labels, step)
-        picture[cut] = picture[second][cut[first]] = (255, 60, 60)  # both pixels of each cut edge
+    draw_cut(picture, labels)
     return Picture(
         "Edges and the cut", picture, "Dark = weak ties between neighbours, cheap to cut; red = the minimum cut."
     )

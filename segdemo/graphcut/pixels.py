@@ -14,7 +14,7 @@ from collections.abc import Callable
 import numpy as np
 
 from ..method import Run
-from .energy import BACKGROUND, OBJECT, SCALE, evaluate
+from .energy import BACKGROUND, OBJECT, SCALE, STEPS, cut_pairs, evaluate, pair_slices
 from .maxflow import GridMaxflow, grid_maxflow
 
 MOST_KEPT = 2_000_000
@@ -55,13 +55,24 @@ def replay(data: np.ndarray, weights: list[np.ndarray], run: Run) -> GridMaxflow
         before = now
 
 
-def cut_frame(part: float, labels: np.ndarray, data: np.ndarray, weights: list[np.ndarray], run: Run, **shown) -> None:
-    """A frame of the labels (h, w) cut at a part of lambda, with their energy at all of it; ``shown`` goes to ``run.frame``."""
+def cut_frame(
+    part: float, labels: np.ndarray, data: np.ndarray, weights: list[np.ndarray], run: Run,
+    node: str = "pixel", image: np.ndarray | None = None,
+) -> None:  # fmt: skip
+    """A frame of the labels (h, w) cut at a part of lambda, with their energy at all of it; ``image`` as in ``Frame``."""
     if run.keep_frames:
         energy = sum(evaluate(labels, data, weights)[:2]) / SCALE
-        lonely = "each pixel for itself (lambda = 0)"
+        lonely = f"each {node} for itself (lambda = 0)"
         caption = f"minimum cut at {part:.0%} of lambda: energy {energy:.1f}" if part else lonely
-        run.frame(caption, labels=labels.copy(), energy=energy, **shown)
+        run.frame(caption, labels=labels.copy(), image=image, energy=energy)
+
+
+def draw_cut(picture: np.ndarray, labels: np.ndarray) -> None:
+    """Draw the border between (h, w) labels in red, both pixels of each pair of neighbours; (h, w, 3) uint8, in place."""
+    for step in STEPS[:2]:
+        first, second = pair_slices(step)
+        cut = cut_pairs(labels, step)
+        picture[cut] = picture[second][cut[first]] = (255, 60, 60)
 
 
 def minimum_cut(data: np.ndarray, weights: list[np.ndarray], on_pass: Callable[[int], None]) -> tuple[int, np.ndarray]:

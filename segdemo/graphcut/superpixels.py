@@ -29,7 +29,7 @@ from ..method import Run
 from ..segmentation import Picture
 from .energy import BACKGROUND, OBJECT, STEPS, compiled, cut_pairs, is_hard, pair_slices
 from .maxflow import grid_maxflow
-from .pixels import REPLAY, cut_frame, stepper
+from .pixels import REPLAY, cut_frame, draw_cut, stepper
 from .sparse_maxflow import SparseGraph, sparse_graph, sparse_maxflow
 
 COMPACTNESS = 10.0  # of SLIC, its usual value; what the cuts are like hardly depends on it from 2.5 to 20
@@ -52,8 +52,10 @@ class SuperpixelGraph:
     divided: int
 
     def cut(self, image: np.ndarray, data: np.ndarray, weights: list[np.ndarray], run: Run) -> tuple[np.ndarray, int]:
-        """Labels (h, w) uint8 of the least energy and the value of the flow, with the frames of ``pixels.cut_pixels``."""
-        photo = draw_borders(image, self.nodes) if run.keep_frames else None
+        """Labels (h, w) uint8 of the least energy and the value of the flow, with frames as ``pixels.cut_pixels`` has them.
+
+        Their images show the superpixels and the cut on the photo.
+        """
         parts = REPLAY if run.keep_frames else (1,)
         for i, part in enumerate(parts, start=1):
             capacity = np.rint(part * self.edges.capacity).astype(np.int64)
@@ -61,7 +63,8 @@ class SuperpixelGraph:
             graph = self.edges._replace(capacity=capacity)
             flow, inside = sparse_maxflow(self.costs[BACKGROUND], self.costs[OBJECT], graph, on_pass)
             labels = inside.astype(np.uint8)[self.nodes]
-            cut_frame(part, labels, data, weights, run, image=photo)
+            shown = self.picture(image, labels).image if run.keep_frames else None
+            cut_frame(part, labels, data, weights, run, "superpixel", shown)
         return labels, flow
 
     def facts(self, labels: np.ndarray, of_pixels: dict) -> dict:
@@ -82,10 +85,7 @@ class SuperpixelGraph:
     def picture(self, image: np.ndarray, labels: np.ndarray) -> Picture:
         """The superpixels' borders on the photo, those that are cut in red."""
         drawn = draw_borders(image, self.nodes)
-        for step in STEPS[:2]:
-            _, second = pair_slices(step)
-            cut = cut_pairs(labels, step)
-            drawn[cut] = drawn[second][cut[pair_slices(step)[0]]] = (255, 60, 60)
+        draw_cut(drawn, labels)
         return Picture(
             "Superpixels and the cut", drawn, "Yellow = borders of the superpixels, the nodes; red = the cut."
         )

@@ -173,7 +173,11 @@ def test_the_replay_falls_to_the_minimum_and_shows_the_superpixels(engine):
     assert all(later <= earlier + 1 for earlier, later in zip(result.energy, result.energy[1:]))
     np.testing.assert_array_equal(result.frames[-1].labels, result.labels)
     assert result.energy[-1] == result.facts["energy"]
-    assert all(frame.image.shape == photo.shape and (frame.image != photo).any() for frame in result.frames)
+    assert result.frames[0].caption.startswith("each superpixel for itself")
+    for frame in result.frames:  # the cut in red
+        red = (frame.image == (255, 60, 60)).all(axis=2)
+        assert frame.image.shape == photo.shape and red[:, :-1][frame.labels[:, :-1] != frame.labels[:, 1:]].all()
+    np.testing.assert_array_equal(result.frames[-1].image, result.pictures[-1].image)
 
 
 @pytest.mark.parametrize("options", [{"connected": True}, {"neighbours": 4}, {"smoothness": 0.0}, {"seed_cost": 2.0}])
