@@ -75,7 +75,10 @@ def graphcut_tab(workshop: Workshop, panel: PhotoPanel, shared: Shared) -> dict[
             )
     controls = {}
     for m in family:
-        with gr.Accordion(f"{m.title}: parameters", open=False, visible=m is family[0]) as box, gr.Row():
+        with (
+            gr.Accordion(f"{m.title}: parameters", open=False, visible=m is family[0]) as box,
+            gr.Row(elem_classes="parameters"),
+        ):
             controls[m.name] = (box, controls_for(m.params))
     flat = [component for _, fields in controls.values() for component in fields.values()]
 

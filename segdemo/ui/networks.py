@@ -115,13 +115,16 @@ def networks_tab(workshop: Workshop, panel: PhotoPanel, shared: Shared) -> dict[
 
 def network_controls(ready: list[Method]) -> tuple[dict[str, Component], dict[str, gr.Accordion]]:
     """Controls of all networks by parameter, and for networks with parameters of their own the box that holds those."""
-    with gr.Accordion("CRF and network parameters", open=False), gr.Row():
+    with gr.Accordion("CRF and network parameters", open=False), gr.Row(elem_classes="parameters"):
         controls = controls_for(NetworkParams, only=lambda name: name != "crf", strip="crf_")
     boxes = {}
     for m in ready:
         own = [name for name in m.params.model_fields if name not in NetworkParams.model_fields]
         if own:
-            with gr.Accordion(f"{m.title}: its own switches", visible=m.name in AT_FIRST) as boxes[m.name], gr.Row():
+            with (
+                gr.Accordion(f"{m.title}: its own switches", visible=m.name in AT_FIRST) as boxes[m.name],
+                gr.Row(elem_classes="parameters"),
+            ):
                 controls |= controls_for(m.params, only=own.__contains__)
     return controls, boxes
 
