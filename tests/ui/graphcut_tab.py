@@ -2,14 +2,13 @@
 
 import base64
 import json
-import time
 
 from selenium.webdriver import ActionChains
 from selenium.webdriver.common.action_chains import ActionBuilder
 from selenium.webdriver.common.actions import interaction
 from selenium.webdriver.common.actions.pointer_input import PointerInput
 from selenium.webdriver.common.by import By
-from steady import centre
+from steady import centre, wait_for
 
 
 class Tab:
@@ -17,16 +16,7 @@ class Tab:
         self.browser = browser
 
     def wait(self, ready, seconds=60):
-        deadline = time.time() + seconds
-        while time.time() < deadline:
-            try:
-                value = ready()
-            except Exception:  # the page is being redrawn
-                value = None
-            if value:
-                return value
-            time.sleep(0.05)
-        raise AssertionError(f"nothing came within {seconds} s: {self.browser.find_element(By.ID, 'pad').text}")
+        return wait_for(ready, seconds, lambda: self.browser.find_element(By.ID, "pad").text)
 
     def open(self, photo):
         self.one("#photo input[type=file]").send_keys(str(photo))

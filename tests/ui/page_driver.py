@@ -1,11 +1,10 @@
 """The whole page as a test serves and drives it."""
 
-import time
 from contextlib import contextmanager
 
 from selenium.webdriver import ActionChains
 from selenium.webdriver.common.by import By
-from steady import centre
+from steady import centre, wait_for
 
 from segdemo.ui.page import build_page, css, theme
 
@@ -38,16 +37,7 @@ class Driver:
         return self
 
     def wait(self, ready, seconds=90):
-        deadline = time.time() + seconds
-        while time.time() < deadline:
-            try:
-                value = ready()
-            except Exception:  # the page is being redrawn
-                value = None
-            if value:
-                return value
-            time.sleep(0.1)
-        raise AssertionError(f"nothing came within {seconds} s; the page says: {self.text()[-600:]}")
+        return wait_for(ready, seconds, lambda: self.text()[-600:])
 
     def text(self):
         return self.browser.find_element(By.TAG_NAME, "body").text

@@ -2,7 +2,6 @@
 
 import base64
 import json
-import time
 import zlib
 from types import SimpleNamespace
 
@@ -11,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from skimage import data
-from steady import centre
+from steady import centre, wait_for
 
 from segdemo import Engine
 from segdemo.image import fit
@@ -126,12 +125,7 @@ class Page:
         self.wait(lambda: browser.find_elements("css selector", self.first))
 
     def wait(self, condition, seconds=20):
-        end = time.monotonic() + seconds
-        while not condition():
-            assert time.monotonic() < end, (
-                f"the page did not come to the expected state: {self.browser.get_log('browser')}"
-            )
-            time.sleep(0.05)
+        return wait_for(condition, seconds, lambda: self.browser.get_log("browser"))
 
     def part(self, name):
         return self.browser.find_element("css selector", f'[data-testid="{name}"]')

@@ -1,6 +1,5 @@
 """A human segmentation on the page: what the viewer gets, the table of scores, and the whole way in a browser."""
 
-import time
 from types import SimpleNamespace
 
 import gradio as gr
@@ -8,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from skimage import data
+from steady import wait_for
 
 from segdemo import metrics
 from segdemo.image import content_key, fit
@@ -91,21 +91,11 @@ def address(tmp_path_factory):
 
 
 def test_in_the_browser(browser, address):
-    WebDriverException = pytest.importorskip("selenium.common.exceptions").WebDriverException
     url, folder = address
     browser.get(url)
 
-    def holds(condition):
-        try:
-            return condition()
-        except WebDriverException:  # the page is being redrawn
-            return False
-
     def wait(condition, seconds=30):
-        end = time.monotonic() + seconds
-        while not holds(condition):
-            assert time.monotonic() < end, browser.find_element("css selector", "body").text
-            time.sleep(0.05)
+        return wait_for(condition, seconds, lambda: browser.find_element("css selector", "body").text)
 
     def text(name):
         found = browser.find_elements("id", name)

@@ -2,7 +2,6 @@
 
 import base64
 import json
-import time
 import zlib
 from urllib.parse import urlparse
 
@@ -11,6 +10,7 @@ import gradio as gr
 import numpy as np
 import pytest
 from skimage import data
+from steady import wait_for
 
 from segdemo.labels import distinct_colours
 from segdemo.segmentation import Frame, Picture, Segmentation
@@ -156,10 +156,7 @@ class Page:
         self.wait(lambda: len(browser.find_elements("css selector", ".sv")) == 2)
 
     def wait(self, condition, seconds=15):
-        end = time.monotonic() + seconds
-        while not condition():
-            assert time.monotonic() < end, "the page did not come to the expected state"
-            time.sleep(0.05)
+        return wait_for(condition, seconds, lambda: self.browser.get_log("browser"))
 
     def viewer(self, number):
         return self.browser.find_elements("css selector", ".sv")[number]
