@@ -10,6 +10,7 @@ import gradio as gr
 from gradio.context import Context
 
 from ..errors import Cancelled, SegdemoError
+from .assets import LIVE
 from .viewer import empty_value, viewer
 from .waiting import STATUS, drop_waiting
 from .workshop import Result, Workshop, export_files, read_photo
@@ -122,7 +123,7 @@ def run_buttons(workshop: Workshop, label: str) -> tuple[gr.Button, gr.HTML]:
     with gr.Row(elem_classes="run-row"):
         run = gr.Button(label, variant="primary", scale=3, min_width=140)
         stop = gr.Button("Stop", variant="secondary", scale=1, min_width=80)
-    status = gr.HTML("", elem_classes=STATUS)
+    status = gr.HTML("", elem_classes=STATUS, js_on_load=LIVE)
     stop_on(stop, workshop)
     return run, status
 

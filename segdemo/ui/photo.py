@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from gradio.context import Context
 from PIL import Image
 
 from ..examples import examples
@@ -24,6 +26,22 @@ def photo_input(**options: Any) -> gr.Image:
     image = gr.Image(type="filepath", image_mode=None, **options)
     image.preprocess = lambda payload: payload.path if payload else None
     return image
+
+
+NAME_PHOTO = """() => setTimeout(() => {
+  for (const image of document.querySelectorAll('#photo img')) image.alt = 'the chosen photo';
+}, 300)"""
+"""Gradio shows the photo without a name for screen readers."""
+
+NAME_EXAMPLES = """() => {
+  const names = %s;
+  const name = (tries) => {
+    const buttons = document.querySelectorAll('#examples button.thumbnail-item');
+    buttons.forEach((button, k) => button.setAttribute('aria-label', `example photo: ${names[k]}`));
+    if (!buttons.length && tries) setTimeout(name, 100, tries - 1);
+  };
+  name(100);
+}"""
 
 
 @dataclass
@@ -76,5 +94,8 @@ def photo_panel() -> PhotoPanel:
     def choose(event: gr.SelectData) -> str:
         return files[event.index][0]
 
+    quiet = dict(api_visibility="private", show_progress="hidden")
+    path.change(None, None, None, js=NAME_PHOTO, **quiet)
+    Context.root_block.load(None, None, None, js=NAME_EXAMPLES % json.dumps([title for _, title in files]), **quiet)
     gallery.select(choose, None, path, api_visibility="private", show_progress="hidden")
     return panel

@@ -11,6 +11,7 @@ from gradio.components import Component
 
 from ..errors import Cancelled, SegdemoError
 from ..networks import official
+from .assets import LIVE
 from .cards import ENGINE, Shared, card, run_cards, stop_on
 from .photo import PhotoPanel
 from .waiting import STATUS
@@ -49,7 +50,7 @@ def public_checkpoints(
                 fetch = gr.Button("Download", elem_id="public-download", min_width=90)
                 run = gr.Button("Run it", variant="primary", min_width=90, elem_id="public-run")
                 stop = gr.Button("Stop", min_width=70)
-            status = gr.HTML("", elem_classes=STATUS, elem_id="public-status")
+            status = gr.HTML("", elem_classes=STATUS, elem_id="public-status", js_on_load=LIVE)
     cards = []
     with gr.Row(elem_classes="card-grid pairs"):
         for crf in (False, True):

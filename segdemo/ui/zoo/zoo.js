@@ -109,7 +109,7 @@ class Zoo {
     const run = element("button", { type: "button", "data-testid": "zoo-pick" }, "Select this network to run");
     run.addEventListener("click", () => this.pick(network.name));
     card.replaceChildren(
-      element("h3", {}, network.title), element("p", {}, network.summary), run,
+      element("h2", {}, network.title), element("p", {}, network.summary), run,
       this.facts(network), this.scoreTable(network), this.classTable(network), this.curve(network),
     );
   }
