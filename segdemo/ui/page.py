@@ -54,6 +54,7 @@ def theme() -> gr.themes.Base:
         font_mono=("ui-monospace", "monospace"),
     )
     return soft.set(
+        background_fill_primary="*neutral_50",  # the soft theme's own, which Gradio's ``set`` forgets
         body_text_color_subdued="*neutral_600", block_info_text_color="*neutral_600", color_accent="*primary_600",
         block_label_text_color="*primary_700", block_title_text_color="*primary_700",
         button_primary_background_fill="*primary_600", button_primary_background_fill_hover="*primary_700",

@@ -86,3 +86,9 @@ def test_a_run_says_how_it_ended_to_screen_readers(page):
     page.press("Segment")  # without a photo
     for place in (".status", "#copy-said", "#warmth"):
         assert page.browser.find_elements(By.CSS_SELECTOR, f"{place}[role=status], {place} [role=status]"), place
+
+
+def test_panels_stand_out_from_the_page(page):
+    ground = "return getComputedStyle(document.querySelector('%s')).backgroundColor"
+    body, panel = (page.browser.execute_script(ground % where) for where in ("body", "#network-methods, #photo"))
+    assert body != panel
