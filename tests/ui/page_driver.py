@@ -4,7 +4,7 @@ from contextlib import contextmanager
 
 from selenium.webdriver import ActionChains
 from selenium.webdriver.common.by import By
-from steady import centre, wait_for
+from steady import centre, load, wait_for
 
 from segdemo.ui.page import build_page, css, theme
 
@@ -29,9 +29,8 @@ class Driver:
 
     def open(self, address):
         """Load the page afresh, without what the one before left behind."""
-        self.browser.get_log("browser"), self.browser.get_log("performance")
         self.browser.set_window_size(1400, 1000)
-        self.browser.get(address)
+        load(self.browser, address)
         self.browser.execute_script("localStorage.clear()")  # else scribbles come back for the same photo
         self.wait(lambda: self.browser.find_elements(By.CSS_SELECTOR, "#examples button.thumbnail-item img"))
         return self

@@ -1,4 +1,7 @@
-"""Waiting for a page: until something holds, and until it rests, since a page that moves sends a mouse past its aim."""
+"""What all browser tests share: loading a page, waiting until something holds or until it rests, and its console.
+
+A page that moves sends a mouse past its aim, so tests wait until it rests.
+"""
 
 import time
 
@@ -14,6 +17,23 @@ const look = () => {
 };
 look();
 """
+
+
+HARMLESS = ("favicon", "manifest", "AbortError: signal is aborted without reason")
+"""Errors in the console that are none of the page: of files that browsers ask for on their own, and of the streams
+that Gradio's client cuts when its page is left."""
+
+
+def load(browser, address):
+    """Load ``address``, with the logs of the page before it emptied."""
+    browser.get_log("browser"), browser.get_log("performance")
+    browser.get(address)
+
+
+def console_errors(browser):
+    """The errors in the page's console since it was last read."""
+    errors = [entry["message"] for entry in browser.get_log("browser") if entry["level"] == "SEVERE"]
+    return [message for message in errors if not any(harmless in message for harmless in HARMLESS)]
 
 
 def centre(browser, element):

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from skimage import data
-from steady import centre, wait_for
+from steady import centre, console_errors, load, wait_for
 
 from segdemo import Engine
 from segdemo.image import fit
@@ -120,8 +120,7 @@ class Page:
 
     def __init__(self, browser, address):
         self.browser = browser
-        browser.get_log("browser")
-        browser.get(address)
+        load(browser, address)
         self.wait(lambda: browser.find_elements("css selector", self.first))
 
     def wait(self, condition, seconds=20):
@@ -189,7 +188,7 @@ def address(tmp_path_factory):
 def page(browser, address):
     page = Page(browser, address)
     yield page
-    assert [entry["message"] for entry in browser.get_log("browser") if entry["level"] == "SEVERE"] == []
+    assert console_errors(browser) == []
 
 
 def test_kmeans_plays_turns_and_takes_centres_from_the_photo(page):

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from skimage import data
+from steady import console_errors
 from test_clustering_lessons import END, LEFT, RIGHT, Page, unpack
 
 from segdemo import Engine, methods
@@ -131,7 +132,7 @@ def page(browser, address):
     browser.set_window_size(1400, 1000)
     page = Lessons(browser, address)
     yield page
-    assert [entry["message"] for entry in browser.get_log("browser") if entry["level"] == "SEVERE"] == []
+    assert console_errors(browser) == []
 
 
 def brute_force(page):

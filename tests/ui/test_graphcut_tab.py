@@ -27,7 +27,7 @@ from graphcut_tab import Tab  # noqa: E402
 from selenium.webdriver import ActionChains, Keys  # noqa: E402
 from selenium.webdriver.common.actions import interaction  # noqa: E402
 from selenium.webdriver.common.by import By  # noqa: E402
-from steady import centre  # noqa: E402
+from steady import centre, console_errors, load  # noqa: E402
 
 SIZE = (160, 240)  # height, width of the photo
 CATCH_DOWNLOADS = """window.caught = [];
@@ -66,11 +66,10 @@ def files(tmp_path_factory):
 def tab(browser, address, files):
     """The graph-cut tab of a freshly loaded page, with a photo on the pad."""
     browser.set_window_size(1400, 1000)
-    browser.get(address)
+    load(browser, address)
     browser.execute_script("localStorage.clear()")
     tab = Tab(browser)
     tab.open(files / "cup.png")
-    browser.get_log("browser")  # what the page before this one left behind
     yield tab
     browser.execute_script("localStorage.clear()")
 
@@ -326,8 +325,7 @@ def test_the_lessons(tab):
     tab.click("#examples button.thumbnail-item")  # another photo: both lessons are empty again
     tab.wait(lambda: not graph.find_element(By.CSS_SELECTOR, "[data-testid=gp-body]").is_displayed())
     tab.wait(lambda: not tab.one("[data-testid=so-body]").is_displayed())
-    severe = [entry["message"] for entry in tab.browser.get_log("browser") if entry["level"] == "SEVERE"]
-    assert [message for message in severe if "favicon" not in message and "manifest" not in message] == []
+    assert console_errors(tab.browser) == []
 
 
 @pytest.mark.skipif("expansion" not in methods(), reason="there is no method with more than two brushes")

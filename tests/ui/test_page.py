@@ -15,6 +15,7 @@ from segdemo.ui.page import build_page
 selenium = pytest.importorskip("selenium")
 from page_driver import Driver, served  # noqa: E402
 from selenium.webdriver.common.by import By  # noqa: E402
+from steady import console_errors  # noqa: E402
 
 NETWORKS = [name for name, m in methods().items() if m.family == "networks" and not m.unavailable()]
 
@@ -193,8 +194,7 @@ def test_nothing_comes_from_elsewhere_and_the_console_is_clean(page, address):
     page.example()
     page.press("Segment")
     page.result("kmeans")
-    severe = [entry["message"] for entry in page.browser.get_log("browser") if entry["level"] == "SEVERE"]
-    assert [message for message in severe if "favicon" not in message and "manifest" not in message] == []
+    assert console_errors(page.browser) == []
     hosts = set()
     for entry in page.browser.get_log("performance"):
         message = json.loads(entry["message"])["message"]

@@ -10,7 +10,7 @@ import gradio as gr
 import numpy as np
 import pytest
 from skimage import data
-from steady import wait_for
+from steady import console_errors, load, wait_for
 
 from segdemo.labels import distinct_colours
 from segdemo.segmentation import Frame, Picture, Segmentation
@@ -151,8 +151,7 @@ class Page:
 
     def __init__(self, browser, address):
         self.browser = browser
-        browser.get_log("browser"), browser.get_log("performance")
-        browser.get(address)
+        load(browser, address)
         self.wait(lambda: len(browser.find_elements("css selector", ".sv")) == 2)
 
     def wait(self, condition, seconds=15):
@@ -376,7 +375,7 @@ def test_page_is_silent_and_stays_at_home(page):
     page.part(0, "play").click()
     page.press("many")
     page.wait(lambda: page.part(0, "title").text == "superpixels")
-    assert [entry["message"] for entry in page.browser.get_log("browser") if entry["level"] == "SEVERE"] == []
+    assert console_errors(page.browser) == []
     events = [json.loads(entry["message"])["message"] for entry in page.browser.get_log("performance")]
     urls = [event["params"]["request"]["url"] for event in events if event["method"] == "Network.requestWillBeSent"]
     hosts = {urlparse(url).hostname for url in urls if url.startswith(("http", "ws"))}
