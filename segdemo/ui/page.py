@@ -35,6 +35,13 @@ WARMING_HINT = (
 WARMING_POLL = 1.0
 """Seconds."""
 
+LEAVE_SCRIPT = """() => {
+  addEventListener('pagehide', () => window.stop());
+  addEventListener('pageshow', (event) => { if (event.persisted) location.reload(); });
+}"""
+"""Lets go of the page's connections when it is left by a link. A browser keeps such pages for its Back button, with
+Gradio's streams, and has six connections for one server: the seventh page would wait a minute for its first byte."""
+
 HOUR = 3600
 """Seconds. Uploads and exports are looked through so often, and go when they are a day old."""
 
@@ -120,6 +127,7 @@ def build_page(engine: Engine) -> gr.Blocks:
         address.copy_on(link, panel.path, said, panel.examples)
         address.restore_on(page, tabs, panel.examples)
         endpoints(workshop)
+        page.load(None, None, None, js=LEAVE_SCRIPT, api_visibility="private", show_progress="hidden")
         page.unload(workshop.visits.stop)
     report_quietly(page, said)
     page.queue(default_concurrency_limit=1, max_size=200)

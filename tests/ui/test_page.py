@@ -297,6 +297,13 @@ def test_a_link_knows_photos_by_content_and_says_what_it_lacks(page, address, fi
     page.wait(lambda: "photo = nobody<b>: there is no such example" in page.text())
 
 
+def test_many_links_one_after_another_all_open(page, address):
+    """A browser has six connections for one server and keeps pages that were left: they must have let go of theirs."""
+    for number in range(8):
+        page.browser.get(f"{address}?photo=nobody{number}")
+        page.wait(lambda number=number: f"photo = nobody{number}" in page.text(), seconds=15)
+
+
 def test_compact_leaves_pictures_and_legends(page):
     page.example()
     page.press("Segment")
