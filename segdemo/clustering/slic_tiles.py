@@ -136,9 +136,15 @@ def cut_tiles_of_rgb(photo, tables, cells, tiles, first, last):
 @_compiled
 def join_tiles(tiles, labels, first, last):
     """Write the tiles' labels of these rows of tiles to the photo's, (h, w) int32."""
-    for y in range(first * SIDE, min(last * SIDE, labels.shape[0])):
-        for x in range(labels.shape[1]):
-            labels[y, x] = tiles.labels[(y >> 3) * tiles.columns + (x >> 3), (y & 7) << 3 | x & 7]
+    height, width = labels.shape
+    whole = width // SIDE
+    for y in range(first * SIDE, min(last * SIDE, height)):
+        row, inside = (y // SIDE) * tiles.columns, y % SIDE * SIDE
+        for column in range(whole):
+            for x in range(SIDE):
+                labels[y, column * SIDE + x] = tiles.labels[row + column, inside + x]
+        for x in range(whole * SIDE, width):
+            labels[y, x] = tiles.labels[row + whole, inside + x % SIDE]
 
 
 @_compiled
