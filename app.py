@@ -34,10 +34,14 @@ def main() -> None:
     page = build_page(engine)
     # Compilers and caches warm up while the first visitor still looks for a photo.
     threading.Thread(target=engine.warm, daemon=True).start()
-    page.launch(
-        server_name=options.host, server_port=options.port, inbrowser=options.open, theme=theme(), css=css(),
-        share=False, run_history=False, ssr_mode=False, max_file_size="30mb", show_error=True,
-    )  # fmt: skip
+    try:
+        page.launch(
+            server_name=options.host, server_port=options.port, inbrowser=options.open, theme=theme(), css=css(),
+            share=False, run_history=False, ssr_mode=False, max_file_size="30mb", show_error=True,
+        )  # fmt: skip
+    except OSError:
+        taken = f"segdemo: {options.host} with port {options.port} cannot be used; is another program, or Segdemo, on it?"
+        raise SystemExit(f"{taken} Choose another port: python app.py --port {options.port + 1}") from None
 
 
 if __name__ == "__main__":

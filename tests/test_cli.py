@@ -1,6 +1,7 @@
 """The command line, called in this process."""
 
 import json
+import socket
 
 import numpy as np
 import pytest
@@ -180,3 +181,14 @@ def test_download_lists_checkpoints_and_refuses_unknown_ones(capsys):
     assert "nvidia/segformer-b5-cityscapes" in listed and "no commercial use" in listed
     assert main(["download", "nvidia/segformer-b9"]) == 2
     assert "no public checkpoint" in capsys.readouterr().err
+
+
+def test_a_taken_port_is_explained(monkeypatch):
+    import app
+
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        monkeypatch.setattr("sys.argv", ["app.py", "--device", "cpu", "--port", str(port)])
+        monkeypatch.setattr(app.Engine, "warm", lambda engine: None)
+        with pytest.raises(SystemExit, match=f"port {port} cannot be used.*--port {port + 1}"):
+            app.main()
