@@ -36,11 +36,11 @@ WARMING_POLL = 1.0
 """Seconds."""
 
 LEAVE_SCRIPT = """() => {
-  addEventListener('pagehide', () => window.stop());
+  addEventListener('pagehide', (event) => { if (event.persisted) window.stop(); });
   addEventListener('pageshow', (event) => { if (event.persisted) location.reload(); });
 }"""
 """Lets go of the page's connections when it is left by a link. A browser keeps such pages for its Back button, with
-Gradio's streams, and has six connections for one server: the seventh page would wait a minute for its first byte."""
+Gradio's streams, and has six connections for one server: after some links the next page would wait a minute."""
 
 HOUR = 3600
 """Seconds. Uploads and exports are looked through so often, and go when they are a day old."""

@@ -20,8 +20,8 @@ look();
 """
 
 
-HARMLESS = ("favicon", "manifest")
-"""Errors in the console that are none of the page: of files that browsers ask for on their own."""
+CLOSED = "AbortError: signal is aborted without reason"
+"""What Gradio's client writes when it closes a stream of its own while it reads from it: now and then, and no fault."""
 
 
 def load(browser, address):
@@ -35,7 +35,7 @@ def load(browser, address):
 def console_errors(browser):
     """The errors in the page's console since it was last read."""
     errors = [entry["message"] for entry in browser.get_log("browser") if entry["level"] == "SEVERE"]
-    return [message for message in errors if not any(harmless in message for harmless in HARMLESS)]
+    return [message for message in errors if CLOSED not in message]
 
 
 def centre(browser, element):
