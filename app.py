@@ -40,7 +40,7 @@ def main() -> None:
             share=False, run_history=False, ssr_mode=False, max_file_size="30mb", show_error=True,
         )  # fmt: skip
     except OSError:
-        taken = f"segdemo: {options.host} with port {options.port} cannot be used; is another program, or Segdemo, on it?"
+        taken = f"segdemo: {options.host} with port {options.port} cannot be used; is another program on it?"
         raise SystemExit(f"{taken} Choose another port: python app.py --port {options.port + 1}") from None
 
 
