@@ -27,9 +27,6 @@ INTRO = (
     "the minimum cut is the best of all labelings, exactly."
 )
 
-LEFT_OUT_LIVE = ("texture_weight", "relearn")
-"""Parts of the data term that take as long as all the rest of a cut: live cuts do without."""
-
 
 class LiveEngine:
     """The engine for live cuts: without the pictures beside a result, whose encoding takes as long as the cut."""
@@ -57,7 +54,7 @@ def graphcut_tab(workshop: Workshop, panel: PhotoPanel, shared: Shared) -> dict[
                 )
                 live = gr.Checkbox(
                     label="live",
-                    info="cut again after every stroke: without texture and relearning (both weights 0), without replay and pictures",
+                    info="cut again after every stroke: the same cut, without its replay and pictures",
                     value=False,
                     elem_id="live",
                     min_width=120,
@@ -87,8 +84,6 @@ def graphcut_tab(workshop: Workshop, panel: PhotoPanel, shared: Shared) -> dict[
         params = {m: {field: next(rest) for field in fields} for m, (_, fields) in controls.items()}[name]
         seeds = read_seeds(strokes, path, labels[name])
         params |= {"working_size": working_size, "seed": seed, "scribbles": seeds, "keep_frames": not is_live}
-        if is_live:
-            params |= {slow: 0.0 for slow in LEFT_OUT_LIVE if slow in params}
         job = (replace(target, method=name), params)
         yield from run_cards(
             live_workshop if is_live else workshop, [job], path, results, shared, status, progress, request

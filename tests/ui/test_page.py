@@ -96,6 +96,11 @@ def test_live_cut_follows_each_stroke(page, files):
         page.press(("Background", "Object")[label])
         page.draw([(x, 0.85), (x, 0.95)])
     page.wait(lambda: {x: shown(x) for x in wanted} == wanted)
+    turn = lambda: page.viewer("graphcut").get_attribute("data-turn")  # noqa: E731
+    live, before = page.shares("graphcut"), turn()
+    page.press("Cut")
+    page.wait(lambda: turn() != before and page.result("graphcut"))
+    assert page.shares("graphcut") == live  # the button's cut is the same one
 
 
 def test_old_uploads_are_deleted_and_the_examples_stay():
