@@ -140,9 +140,10 @@ class Trainer:
 
     def _start(self, imagenet: Path | None) -> None:
         trunk = getattr(self.network, "trunk", None)
-        if self.recipe.start == "imagenet":
-            if imagenet is None:
-                raise FileNotFoundError("this recipe starts from ImageNet weights: give their file with --imagenet")
+        self.lacks_start = self.recipe.start == "imagenet" and imagenet is None
+        if self.lacks_start:
+            pass  # until it is known whether this training goes on from another
+        elif self.recipe.start == "imagenet":
             load_imagenet(trunk, torch.load(imagenet, map_location="cpu", weights_only=True))
         elif self.recipe.start != "scratch":
             source = build_network(self.recipe.start)
@@ -247,7 +248,12 @@ class Trainer:
                 average.copy_(current)
 
     def run(self, minutes: float = math.inf, checkpoint_every: float = 120.0) -> nn.Module:
-        """Train to the recipe's end or until ``minutes`` of training are spent; returns the averaged network."""
+        """Train to the recipe's end or until ``minutes`` of training are spent; returns the averaged network.
+
+        Raises ``FileNotFoundError`` when it would begin with random numbers in place of the recipe's ImageNet weights.
+        """
+        if self.lacks_start and not (self.iteration or self.history):
+            raise FileNotFoundError("this recipe starts from ImageNet weights: give their file with --imagenet")
         batches = Batches(
             self.photos, self.recipe.batch, self.recipe.crop, self.recipe.scale, self.recipe.seed, self.iteration
         )

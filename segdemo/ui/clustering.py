@@ -48,9 +48,7 @@ def clustering_tab(workshop: Workshop, panel: PhotoPanel, shared: Shared) -> dic
     names = [(c, list(controls[c.method])) for c in cards]
     flat = [component for c in cards for component in controls[c.method].values()]
 
-    def segment(
-        path, working_size, seed, results, selected, *values, progress=gr.Progress(), request: gr.Request = None
-    ):
+    def segment(request: gr.Request, path, working_size, seed, results, selected, *values, progress=gr.Progress()):
         rest, jobs = iter(values), []
         for target, fields in names:
             params = dict(zip(fields, rest, strict=False)) if fields else {}

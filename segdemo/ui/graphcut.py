@@ -89,10 +89,10 @@ def graphcut_tab(workshop: Workshop, panel: PhotoPanel, shared: Shared) -> dict[
             live_workshop if is_live else workshop, [job], path, results, shared, status, progress, request
         )
 
-    def segment(*values, progress=gr.Progress(), request: gr.Request = None):
+    def segment(request: gr.Request, *values, progress=gr.Progress()):
         yield from cut(False, *values, progress=progress, request=request)
 
-    def live_segment(is_live, *values, request: gr.Request = None):
+    def live_segment(request: gr.Request, is_live, *values):
         """After a stroke: only when live, once two kinds of seed are there, and without replay and progress."""
         name, strokes = values[len(panel.shared) + 1 :][:2]  # after the results, as in ``inputs``
         if not is_live or len(labels_drawn(strokes, labels[name])) < 2:

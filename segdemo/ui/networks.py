@@ -76,9 +76,7 @@ def networks_tab(workshop: Workshop, panel: PhotoPanel, shared: Shared) -> dict[
         admitted = {"without": (False,), "with": (True,), "both": (False, True)}[crf]
         return [c for c in cards if c.method in selected and c.fixed["crf"] in admitted]
 
-    def segment(
-        path, working_size, seed, results, selected, crf, *values, progress=gr.Progress(), request: gr.Request = None
-    ):
+    def segment(request: gr.Request, path, working_size, seed, results, selected, crf, *values, progress=gr.Progress()):
         params = dict(zip(controls, values, strict=True)) | {"working_size": working_size, "seed": seed}
         jobs = [(c, takes(c.method, params)) for c in wanted_cards(selected, crf)]
         done: list[str] = []

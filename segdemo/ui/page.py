@@ -15,6 +15,7 @@ from .clustering import clustering_tab
 from .comparison import comparison_tab
 from .endpoints import endpoints
 from .graphcut import graphcut_tab
+from .leaving import Page, give_back_when_left
 from .networks import networks_tab
 from .photo import photo_panel
 from .workshop import Workshop
@@ -34,13 +35,6 @@ WARMING_HINT = (
 )
 WARMING_POLL = 1.0
 """Seconds."""
-
-LEAVE_SCRIPT = """() => {
-  addEventListener('pagehide', (event) => { if (event.persisted) window.stop(); });
-  addEventListener('pageshow', (event) => { if (event.persisted) location.reload(); });
-}"""
-"""Lets go of the page's connections when it is left by a link. A browser keeps such pages for its Back button, with
-Gradio's streams, and has six connections for one server: after some links the next page would wait a minute."""
 
 HOUR = 3600
 """Seconds. Uploads and exports are looked through so often, and go when they are a day old."""
@@ -114,7 +108,7 @@ def report_quietly(page: gr.Blocks, place: gr.HTML) -> None:
 def build_page(engine: Engine) -> gr.Blocks:
     """The whole page around one engine; ``launch`` it with ``theme=theme(), css=css()``."""
     workshop = Workshop(engine)
-    with gr.Blocks(title="Segdemo", analytics_enabled=False, delete_cache=(HOUR, 24 * HOUR)) as page:
+    with Page(title="Segdemo", analytics_enabled=False, delete_cache=(HOUR, 24 * HOUR)) as page:
         shared = Shared(results=gr.State({}, time_to_live=4 * 3600), pins=gr.State([], time_to_live=4 * 3600))
         link, said = masthead(engine, page)
         panel = photo_panel()
@@ -127,8 +121,7 @@ def build_page(engine: Engine) -> gr.Blocks:
         address.copy_on(link, panel.path, said, panel.examples)
         address.restore_on(page, tabs, panel.examples)
         endpoints(workshop)
-        page.load(None, None, None, js=LEAVE_SCRIPT, api_visibility="private", show_progress="hidden")
-        page.unload(workshop.visits.stop)
+        give_back_when_left(page, workshop, [shared.results, shared.pins])
     report_quietly(page, said)
     page.queue(default_concurrency_limit=1, max_size=200)
     return page

@@ -60,7 +60,7 @@ def public_checkpoints(
                 card(key, first, "Public checkpoint", "networks", shared, hint, min_width=330, fixed={"crf": crf})
             )
 
-    def download(name, progress=gr.Progress(), request: gr.Request = None):
+    def download(request: gr.Request, name, progress=gr.Progress()):
         is_cancelled, shown = workshop.visits.begin(request), 0.0
 
         def on_progress(done: int, total: int | None) -> None:
@@ -78,16 +78,7 @@ def public_checkpoints(
         return describe(name), "Downloaded. Press Run it."
 
     def segment(
-        path,
-        working_size,
-        seed,
-        results,
-        name,
-        crf,
-        label_set,
-        *values,
-        progress=gr.Progress(),
-        request: gr.Request = None,
+        request: gr.Request, path, working_size, seed, results, name, crf, label_set, *values, progress=gr.Progress()
     ):
         params = dict(zip(controls, values, strict=True)) | {
             "working_size": working_size,

@@ -46,12 +46,14 @@ class Visits:
         self._tokens: WeakKeyDictionary[threading.Event, str | None] = WeakKeyDictionary()
         self._lock = threading.Lock()
 
-    def begin(self, request: gr.Request | None) -> Callable[[], bool]:
-        """A fresh token for a run of this visitor; the function returned says whether to stop."""
+    def begin(self, request: gr.Request) -> Callable[[], bool]:
+        """A fresh token for a run of this visitor; the function returned says whether to stop.
+
+        Gradio gives a function the request if it stands before all ``*values``, and nothing if it stands behind them.
+        """
         token = threading.Event()
-        if request is not None:
-            with self._lock:
-                self._tokens[token] = request.session_hash
+        with self._lock:
+            self._tokens[token] = request.session_hash
         return token.is_set
 
     def stop(self, request: gr.Request) -> None:

@@ -197,6 +197,16 @@ def test_a_warm_restart_from_published_weights_carries_their_history_on(tmp_path
     assert trainer.history[-1]["iteration"] == card["training"]["iterations"] and trainer.iteration == 0
 
 
+def test_imagenet_weights_are_asked_for_only_where_a_training_begins(tmp_path):
+    recipe = Recipe("deeplab-v3plus", iterations=1, batch=2, crop=64)
+    with pytest.raises(FileNotFoundError, match="--imagenet"):
+        Trainer(recipe, PHOTOS, tmp_path).run()
+    trainer = Trainer(recipe, PHOTOS, tmp_path)
+    trainer.continue_published()
+    trainer.run()
+    assert trainer.iteration == 1
+
+
 def test_frozen_stages_keep_weights_and_statistics(tmp_path):
     trainer = Trainer(Recipe("deeplab-v3plus", 2, 2, 64, start="scratch", frozen_stages=2), PHOTOS, tmp_path)
     before = {key: value.clone() for key, value in trainer.network.state_dict().items()}

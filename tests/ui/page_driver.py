@@ -10,17 +10,24 @@ from segdemo.ui.page import build_page, css, theme
 
 
 @contextmanager
-def served(engine):
-    """The page around ``engine``, launched; its address."""
+def launched(engine):
+    """The page around ``engine``, served at its ``local_url``."""
     page = build_page(engine)
-    _, url, _ = page.launch(
+    page.launch(
         prevent_thread_lock=True, quiet=True, theme=theme(), css=css(), share=False, run_history=False, ssr_mode=False,
         server_port=None, show_error=True, inbrowser=False,
     )  # fmt: skip
     try:
-        yield url
+        yield page
     finally:
         page.close()
+
+
+@contextmanager
+def served(engine):
+    """The address of the page around ``engine``."""
+    with launched(engine) as page:
+        yield page.local_url
 
 
 class Driver:

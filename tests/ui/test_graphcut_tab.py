@@ -3,6 +3,7 @@
 import io
 import json
 import time
+from types import SimpleNamespace
 
 import gradio as gr
 import numpy as np
@@ -29,6 +30,7 @@ from selenium.webdriver.common.actions import interaction  # noqa: E402
 from selenium.webdriver.common.by import By  # noqa: E402
 from steady import centre, console_errors, load  # noqa: E402
 
+VISITOR = SimpleNamespace(session_hash="me")
 SIZE = (160, 240)  # height, width of the photo
 CATCH_DOWNLOADS = """window.caught = [];
 HTMLAnchorElement.prototype.click = function () {
@@ -80,7 +82,7 @@ STROKES = {"strokes": [
 
 
 def ask(files, lesson, show, strokes=STROKES, file="cup.png", **params):
-    return taught(Workshop(Engine("cpu")), lesson, lambda photo: params, show, str(files / file), strokes, None)
+    return taught(Workshop(Engine("cpu")), lesson, lambda photo: params, show, str(files / file), strokes, VISITOR)
 
 
 def test_what_the_page_is_told_of_a_patch(files):
@@ -112,7 +114,7 @@ def test_lessons_explain_what_is_missing(files):
     assert "not a picture" in say(file="broken.json")
     assert "size" in say(size=99)
     assert "server's log" in say(nonsense=lambda: 0, working_size="x")
-    answer = taught(Workshop(Engine("cpu")), graph_patch, None, patch_value, None, STROKES, None)
+    answer = taught(Workshop(Engine("cpu")), graph_patch, None, patch_value, None, STROKES, VISITOR)
     assert "Choose a photo" in answer["message"]
 
 

@@ -1,5 +1,6 @@
 """Runs that wait: for other visitors, for the warm-up, and Stop meanwhile."""
 
+import inspect
 import threading
 
 import gradio as gr
@@ -7,6 +8,8 @@ import pytest
 
 from segdemo import Engine
 from segdemo.examples import examples
+from segdemo.turn import FOR_VISITOR
+from segdemo.ui.page import build_page
 from segdemo.ui.waiting import NEVER_BEGAN, STATUS, drop_waiting
 
 gradio_client = pytest.importorskip("gradio_client")
@@ -71,6 +74,34 @@ def test_a_run_stopped_while_it_waits_says_so_and_leaves_the_page_in_order(brows
         other.result(60)
         page.press("Segment")
         page.result("kmeans")
+
+
+def test_a_run_stopped_while_it_runs_says_so(browser):
+    pytest.importorskip("selenium")
+    from page_driver import Driver, served
+
+    engine = Engine("cpu")
+    with served(engine) as address:
+        page = Driver(browser).open(address)
+        page.example()
+        with engine._turn.lock:  # another visitor's run, out of Gradio's queue
+            page.press("Segment")
+            page.wait(lambda: FOR_VISITOR in page.one(".status").text, 10)
+            page.press("Stop")
+            page.wait(lambda: "Stopped" in page.one(".status").text, 5)
+        page.press("Segment")
+        page.result("kmeans")
+
+
+def test_every_event_that_asks_for_the_request_gets_it():
+    """Gradio fills in no parameter behind ``*values``; without the request Stop would not know whose run it is."""
+    asked = 0
+    for event in build_page(Engine("cpu")).fns.values():
+        for parameter in inspect.signature(event.fn).parameters.values() if event.fn else ():
+            if parameter.name == "request":
+                asked += 1
+                assert parameter.kind is parameter.POSITIONAL_OR_KEYWORD, event.fn
+    assert asked > 20
 
 
 def test_the_page_says_that_the_server_warms_up_until_it_has(browser):

@@ -46,7 +46,7 @@ def graph_lesson(workshop: Workshop, panel: PhotoPanel, pad: gr.HTML, fields: di
         elem_id="graph-patch",
     )
 
-    def show(value, path, working_size, seed, strokes, *values, request: gr.Request = None):
+    def show(request: gr.Request, value, path, working_size, seed, strokes, *values):
         def params(photo: np.ndarray) -> dict[str, Any]:
             return dict(zip(fields, values)) | {"seed": seed} | read_ask(value, photo.shape[:2], working_size)
 

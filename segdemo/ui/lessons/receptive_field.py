@@ -33,7 +33,7 @@ def receptive_field_lesson(workshop: Workshop, panel: PhotoPanel, networks: list
         run = gr.Button("Look back", variant="primary", elem_id="field-run", scale=1, min_width=160)
     board = gr.HTML("", elem_id="field")
 
-    def show(path, names, progress=gr.Progress(), request: gr.Request = None):
+    def show(request: gr.Request, path, names, progress=gr.Progress()):
         photo, is_cancelled = read_photo(path), workshop.visits.begin(request)
         try:
             fields = workshop.engine.teach(

@@ -46,7 +46,7 @@ def solutions_lesson(workshop: Workshop, panel: PhotoPanel, pad: gr.HTML, fields
         elem_id="solutions",
     )
 
-    def show(value, path, working_size, seed, strokes, *values, request: gr.Request = None):
+    def show(request: gr.Request, value, path, working_size, seed, strokes, *values):
         params = dict(zip(fields, values)) | {"seed": seed, "working_size": min(WORKING_SIDE, working_size)}
         shown = partial(strip_value, chosen=params["smoothness"])
         return taught(workshop, solutions, lambda photo: params, shown, path, strokes, request) | turn_of(value)

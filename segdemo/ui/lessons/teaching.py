@@ -20,7 +20,7 @@ log = logging.getLogger("segdemo")
 
 def taught(
     workshop: Workshop, lesson: Callable, params: Callable[[np.ndarray], dict], show: Callable[[np.ndarray, Any], dict],
-    path: str | None, strokes: dict | None, request: gr.Request | None,
+    path: str | None, strokes: dict | None, request: gr.Request,
 ) -> dict[str, Any]:  # fmt: skip
     """What ``show(photo, result)`` makes of a lesson's result, or ``{"state": "error", "message": ...}``.
 

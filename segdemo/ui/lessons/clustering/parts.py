@@ -70,7 +70,7 @@ def photo_lesson(
     """Place a lesson on the visitor's photo: a question is ``read`` into parameters, its result made a value by ``show``."""
     screen = board(name)
 
-    def answer(value, path, request: gr.Request = None):
+    def answer(request: gr.Request, value, path):
         def compute() -> dict[str, Any]:
             if not path:
                 raise SegdemoError(NO_PHOTO)

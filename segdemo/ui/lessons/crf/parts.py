@@ -63,7 +63,7 @@ def wire(
     What it returns is the lesson's value. Its entry ``"further"``, if there is one, holds updates of the components ``further``.
     """
 
-    def answer(value, path, *values, request: gr.Request = None):
+    def answer(request: gr.Request, value, path, *values):
         def found() -> dict[str, Any]:
             if not path:
                 raise SegdemoError(NO_PHOTO)
