@@ -1,7 +1,7 @@
 """Trained weights: where they lie, the card beside them, and whether they can be used.
 
 ``weights/NAME.json`` is the card of network NAME; its ``file`` names a safetensors file
-in the same folder (half precision). Networks on one trunk may share a file.
+in the same folder (kernels in half precision). Networks on one trunk may share a file.
 """
 
 from __future__ import annotations
@@ -110,11 +110,16 @@ def load_weights(network: nn.Module, name: str) -> None:
 
 
 def save_weights(network: nn.Module, path: Path) -> None:
-    """Write ``network`` as safetensors, floating-point values in half precision."""
+    """Write ``network`` as safetensors: matrices and kernels in half precision, vectors as they are.
+
+    A batch norm's variances may be larger than the 65504 up to which half precision reaches. Raises ``ValueError``
+    where a number is or becomes infinite, and leaves what is there.
+    """
+    state = {key: value.detach().cpu().contiguous() for key, value in network.state_dict().items()}
     state = {
-        key: (
-            value.detach().cpu().to(torch.float16) if value.dtype.is_floating_point else value.detach().cpu()
-        ).contiguous()
-        for key, value in network.state_dict().items()
+        key: value.half() if value.dtype == torch.float32 and value.ndim > 1 else value for key, value in state.items()
     }
+    lost = [key for key, value in state.items() if not value.isfinite().all()]
+    if lost:
+        raise ValueError(f"the network has no finite {lost[0]}: it is not written to {path.name}")
     save_file(state, path)
