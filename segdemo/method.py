@@ -36,7 +36,12 @@ class Params(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    seed: int = Field(0, ge=0, le=2**31 - 1, description="seed of every random choice")
+    seed: int = Field(
+        0,
+        ge=0,
+        le=2**31 - 1,
+        description="seed of every random choice; methods that make none give the same for every seed",
+    )
     working_size: int = Field(768, ge=64, le=4096, description="long side, in pixels, at which the method works")
 
     @classmethod
@@ -89,14 +94,15 @@ class Run:
         self.rng = np.random.default_rng(self.seed)
 
     def step(self, fraction: float, text: str = "") -> None:
-        """Report progress in [0, 1]; call it at least once per iteration.
-
-        Raises ``Cancelled`` when the visitor has pressed Stop or left.
-        """
-        if self.is_cancelled is not None and self.is_cancelled():
-            raise Cancelled("stopped")
+        """Report progress in [0, 1]; call it at least once per iteration. Raises ``Cancelled`` as ``check`` does."""
+        self.check()
         if self.on_step is not None:
             self.on_step(min(max(float(fraction), 0.0), 1.0), text)
+
+    def check(self) -> None:
+        """Raises ``Cancelled`` when the visitor has pressed Stop or left; for inner loops, which ``step`` would flood."""
+        if self.is_cancelled is not None and self.is_cancelled():
+            raise Cancelled("stopped")
 
     @contextmanager
     def time(self, stage: str) -> Iterator[None]:

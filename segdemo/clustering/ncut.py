@@ -93,9 +93,9 @@ def k_way(graph: Graph, params: NcutParams, run: Run) -> Parted:
     facts = {}
     if params.automatic and affinity.shape[0] > 2:
         few = min(MOST_SEGMENTS + 1, affinity.shape[0])
-        segments = eigengap(leading_eigenvectors(affinity, few, run.rng)[0])
+        segments = eigengap(leading_eigenvectors(affinity, few, run.rng, run.check)[0])
         facts["K at the eigengap"] = segments
-    cut = normalized_cut(affinity, segments, run.rng)
+    cut = normalized_cut(affinity, segments, run.rng, run.check)
     steps = [
         (f"rounding {number}: Ncut {ncut_value(affinity, step.labels):.4f}", step.labels, step.error)
         for number, step in enumerate(cut.rounding if run.keep_frames else [], start=1)
@@ -108,7 +108,7 @@ def recursive(graph: Graph, params: NcutParams, run: Run) -> Parted:
     affinity, most = graph.affinity, MOST_SEGMENTS if params.automatic else params.segments
     limit = params.ncut_limit if params.automatic else np.inf
     tree = recursive_cuts(affinity, limit, most, on_cut=lambda n: run.step(0.3 + 0.4 * n / most, f"{n} parts"))
-    values, vectors = leading_eigenvectors(affinity, min(params.segments, affinity.shape[0]), run.rng)
+    values, vectors = leading_eigenvectors(affinity, min(params.segments, affinity.shape[0]), run.rng, run.check)
     steps = []
     for cuts in range(len(tree.leaves()) if run.keep_frames else 0):
         labels = tree.labels(cuts)

@@ -15,12 +15,13 @@ References:
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 import scipy.linalg
 from scipy.sparse import csr_matrix, diags
-from scipy.sparse.linalg import ArpackNoConvergence, eigsh
+from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
 
 from ..errors import ParameterError
 
@@ -46,10 +47,12 @@ class NormalizedCut(NamedTuple):
     rounding: list[RoundingStep]
 
 
-def leading_eigenvectors(affinity: csr_matrix, count: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+def leading_eigenvectors(
+    affinity: csr_matrix, count: int, rng: np.random.Generator, on_product: Callable[[], None] = lambda: None
+) -> tuple[np.ndarray, np.ndarray]:
     """The ``count`` smallest solutions of L f = λ D f: λ (count,) rising, f (N, count) with fᵀDf = 1.
 
-    With f = D^(−1/2) z this is the largest part of the spectrum of D^(−1/2) W D^(−1/2), which is symmetric.
+    ``on_product`` is called before every product with the matrix, and may end the search by an exception. With f = D^(−1/2) z this is the largest part of the spectrum of D^(−1/2) W D^(−1/2), which is symmetric.
     """
     nodes = affinity.shape[0]
     scale = 1 / np.sqrt(np.asarray(affinity.sum(1)).ravel())
@@ -57,11 +60,17 @@ def leading_eigenvectors(affinity: csr_matrix, count: int, rng: np.random.Genera
     if nodes <= DENSE_NODES:
         values, z = scipy.linalg.eigh(normalized.toarray(), subset_by_index=[nodes - count, nodes - 1])
     else:
+
+        def product(z: np.ndarray) -> np.ndarray:
+            on_product()
+            return normalized @ z
+
+        operator = LinearOperator(normalized.shape, product, dtype=normalized.dtype)
         options = {"k": count, "which": "LA", "v0": rng.random(nodes), "ncv": max(3 * count, 40)}
         try:
-            values, z = eigsh(normalized, tol=1e-6, maxiter=100, **options)
+            values, z = eigsh(operator, tol=1e-6, maxiter=100, **options)
         except ArpackNoConvergence:  # a graph almost fallen apart has many equal eigenvalues: any of them will do
-            values, z = eigsh(normalized, tol=1e-3, **options)
+            values, z = eigsh(operator, tol=1e-3, **options)
     order = np.argsort(-values)
     return np.maximum(1 - values[order], 0), z[:, order] * scale[:, None]
 
@@ -111,17 +120,19 @@ def discretize(eigenvectors: np.ndarray, start: int) -> list[RoundingStep]:
     return steps
 
 
-def normalized_cut(affinity: csr_matrix, segments: int, rng: np.random.Generator) -> NormalizedCut:
+def normalized_cut(
+    affinity: csr_matrix, segments: int, rng: np.random.Generator, on_product: Callable[[], None] = lambda: None
+) -> NormalizedCut:
     """Cut a graph into ``segments`` parts of small normalized cut.
 
     Takes a symmetric non-negative (N, N) sparse matrix with positive row sums. The rounding is
     begun from several nodes, drawn with ``rng``; the start that ends with the lowest Ncut is kept.
-    Raises ``ParameterError`` when there are fewer nodes than segments.
+    ``on_product`` as in ``leading_eigenvectors``. Raises ``ParameterError`` when there are fewer nodes than segments.
     """
     nodes = affinity.shape[0]
     if segments > nodes:
         raise ParameterError(f"the graph has only {nodes} nodes: lower segments to {nodes}")
-    eigenvalues, eigenvectors = leading_eigenvectors(affinity, segments, rng)
+    eigenvalues, eigenvectors = leading_eigenvectors(affinity, segments, rng, on_product)
     starts = rng.choice(nodes, min(ROUNDING_STARTS, nodes), replace=False)
 
     def cost(steps: list[RoundingStep]) -> tuple[int, float]:

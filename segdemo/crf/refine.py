@@ -19,6 +19,9 @@ from ..method import Params, Run
 from ..segmentation import Picture, Segmentation, heatmap
 from .dense import DenseCRF
 
+BEGUN = 0.4
+"""The part of a run's progress that lies before the CRF: the network's."""
+
 MAP_SIZE = 384
 """Belief maps in the replay are reduced to this long side, in pixels."""
 
@@ -65,7 +68,7 @@ def refine(image: np.ndarray, segmentation: Segmentation, params: RefinementPara
         raise ParameterError("The CRF refines probabilities, and this method gives none: choose a network.")
     sigmas = params.crf_spatial_sigma, params.crf_bilateral_sigma_xy, params.crf_bilateral_sigma_rgb
     device = run.device if run.device.type == "cuda" else torch.device("cpu")  # compiled loops beat other devices
-    run.step(0.0, "CRF: building the lattices")
+    run.step(BEGUN, "CRF: building the lattices")
     with run.time("CRF lattices"):
         crf = run.cached(("crf", sigmas, str(device)), lambda: DenseCRF(image, *sigmas, device))
     start, first = _argmax(before), run.frames[-1].step + 1 if run.frames else 0
@@ -81,7 +84,8 @@ def refine(image: np.ndarray, segmentation: Segmentation, params: RefinementPara
             )
             maps = _belief_maps(after, labels, segmentation.names)
             run.frame(caption, labels, maps=maps, energy=energy() if aligned else None, step=first + iteration)
-        run.step(iteration / params.crf_iterations, f"CRF: mean field {iteration} of {params.crf_iterations}")
+        done = BEGUN + (1 - BEGUN) * iteration / params.crf_iterations
+        run.step(done, f"CRF: mean field {iteration} of {params.crf_iterations}")
     changed = round(100 * float((labels != start).mean()), 2)
     return replace(
         segmentation,

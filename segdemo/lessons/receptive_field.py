@@ -8,6 +8,7 @@ NeurIPS 2021, fig. 3) compare the fields of their stages with DeepLabv3+'s: the 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,6 +42,10 @@ def feature_maps(network: nn.Module, x: Tensor) -> list[tuple[str, Tensor]]:
     """Title and map (N, C, h, w) of every stage that the network shows, and of its scores."""
     encode = network.encoder if hasattr(network, "encoder") else getattr(network, "encode", None)
     stages = list(encode(x)) if encode is not None else []
+    if stages and not all(
+        isinstance(stage, Tensor) for stage in stages
+    ):  # SegNet's indices are no map, but lead to maps
+        stages = [stages[0], *network.decode(stages)]
     titled = [(f"stage {number}, stride {x.shape[2] // m.shape[2]}", m) for number, m in enumerate(stages, 1)]
     return [*titled, ("scores", network(x))]
 
@@ -57,12 +62,15 @@ def crops(image: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray
     return np.stack(squares)
 
 
-def effective_fields(network: nn.Module, pictures: np.ndarray) -> list[Field]:
-    """The field of every map of ``network``, averaged over ``pictures`` (N, CROP, CROP, 3) uint8."""
+def effective_fields(
+    network: nn.Module, pictures: np.ndarray, on_map: Callable[[], None] = lambda: None
+) -> list[Field]:
+    """The field of every map of ``network``, averaged over ``pictures`` (N, CROP, CROP, 3) uint8; ``on_map`` before each."""
     fields = []
     x = normalize(torch.from_numpy(np.ascontiguousarray(pictures)).permute(0, 3, 1, 2)).requires_grad_(True)
     titled = feature_maps(network, x)
     for title, features in titled:
+        on_map()
         middle = features[:, :, features.shape[2] // 2, features.shape[3] // 2].sum()
         (gradient,) = torch.autograd.grad(middle, x, retain_graph=True)
         weights = gradient.abs().sum((0, 1)).numpy()
@@ -90,5 +98,5 @@ def receptive_fields(image: np.ndarray, run: Run, networks: list[str], count: in
         run.step(number / len(networks), f"looking back through {name}")
         with torch.inference_mode(False), torch.enable_grad():  # the engine's own copy keeps no gradients
             network = load_network(name).eval().requires_grad_(False)
-            found[name] = effective_fields(network, pictures)
+            found[name] = effective_fields(network, pictures, run.check)
     return found

@@ -88,7 +88,8 @@ def spectrum(image: np.ndarray, run: Run, seed: int = 0, **values: float) -> Spe
             + ("take a larger photo" if nodes < LEAST_NODES else "lower their number")
         )
     run.step(0.3, f"eigenvectors of {nodes} superpixels")
-    eigenvalues, eigenvectors = leading_eigenvectors(affinity, min(EIGENVALUES, nodes), np.random.default_rng(seed))
+    rng = np.random.default_rng(seed)
+    eigenvalues, eigenvectors = leading_eigenvectors(affinity, min(EIGENVALUES, nodes), rng, run.check)
     segmented = {}
     for segments in range(2, min(MOST_SEGMENTS, nodes) + 1):
         run.step(0.4 + 0.04 * segments, f"{segments} segments")

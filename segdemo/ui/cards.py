@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import gradio as gr
+from gradio.components import Component
 from gradio.context import Context
 
 from ..errors import Cancelled, SegdemoError
@@ -21,13 +22,14 @@ ENGINE = "engine"
 
 @dataclass
 class Card:
-    """``key`` names the card's result; ``fixed`` are parameters the card sets itself (``{"crf": True}``)."""
+    """``key`` names the card's result; ``files`` offers its export; ``fixed`` are parameters the card sets itself (``{"crf": True}``)."""
 
     key: str
     method: str
     title: str
     column: gr.Column
     viewer: gr.HTML
+    files: gr.File
     fixed: dict[str, Any] = field(default_factory=dict)
 
 
@@ -56,7 +58,7 @@ def card(key: str, method: str, title: str, group: str, shared: Shared, hint: st
               api_visibility="private", show_progress="hidden")  # fmt: skip
     export.click(lambda results: gr.update(value=export_result(key, results), visible=True), shared.results, files,
                  api_visibility="private")  # fmt: skip
-    return Card(key, method, title, column, screen, fixed)
+    return Card(key, method, title, column, screen, files, fixed)
 
 
 def wanted(key: str, results: dict[str, Result]) -> Result:
@@ -81,17 +83,24 @@ def pin_result(key: str, results: dict[str, Result], pins: list[Result]) -> list
     return [*pins, result][-8:]
 
 
+def places(cards: list[Card]) -> list[Component]:
+    """What a run of ``cards`` changes of them."""
+    return [place for c in cards for place in (c.viewer, c.files)]
+
+
 def run_cards(
     workshop: Workshop, cards: list[tuple[Card, dict[str, Any]]], path: str | None, results: dict[str, Result],
     shared: Shared, status: gr.HTML, progress: Any, request: gr.Request,
 ) -> Iterator[dict]:  # fmt: skip
     """Run the methods of ``cards`` one after the other; each viewer is updated as soon as its result is there.
 
-    Yields updates by component, for an event whose outputs are the viewers, ``shared.results`` and ``status``.
+    Yields updates by component, for an event whose outputs are ``places`` of the cards, ``shared.results`` and ``status``.
     """
     if not cards:
         raise gr.Error("Choose at least one method to run.", title="Nothing chosen", print_exception=False)
     is_cancelled = workshop.visits.begin(request)  # first: a Stop while a large photo is decoded counts
+    if progress is not None:
+        yield {status: ""}  # what the run before said of itself
     photo = read_photo(path)
     results, succeeded = dict(results), 0
     for number, (target, params) in enumerate(cards):
@@ -106,6 +115,7 @@ def run_cards(
             succeeded += 1
         yield {
             target.viewer: value,
+            target.files: gr.update(value=None, visible=False),  # they were of the result before
             shared.results: results,
             status: f"{number + 1} of {len(cards)} done: {target.title}",
         }

@@ -6,7 +6,7 @@ import gradio as gr
 from gradio.components import Component
 
 from ..method import methods
-from .cards import ENGINE, Shared, card, run_buttons, run_cards
+from .cards import ENGINE, Shared, card, places, run_buttons, run_cards
 from .controls import controls_for, named
 from .lessons.clustering import clustering_lessons
 from .photo import PhotoPanel
@@ -57,7 +57,7 @@ def clustering_tab(workshop: Workshop, panel: PhotoPanel, shared: Shared) -> dic
         yield from run_cards(workshop, jobs, path, results, shared, status, progress, request)
 
     run.click(
-        segment, [*panel.shared, shared.results, chosen, *flat], [c.viewer for c in cards] + [shared.results, status],
+        segment, [*panel.shared, shared.results, chosen, *flat], [*places(cards), shared.results, status],
         concurrency_id=ENGINE, show_progress="full", show_progress_on=status, api_visibility="private",
     )  # fmt: skip
     chosen.change(

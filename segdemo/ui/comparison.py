@@ -43,14 +43,14 @@ def comparison_tab(workshop: Workshop, panel: PhotoPanel, shared: Shared) -> dic
         )
 
     def show(pins: list[Result]):
-        pins = of_last_photo(pins)
+        pins, others = of_last_photo(pins), len(pins) - len(of_last_photo(pins))
         values = [viewer_value(*pin.shown(), pin.title, pin.subtitle) for pin in pins]
         values += [gr.skip()] * (PLACES - len(pins))
         visible = [gr.update(visible=number < len(pins)) for number in range(PLACES)]
         choices = list(zip(titles(pins), range(len(pins)), strict=True))
         chosen = [min(0, len(pins) - 1), len(pins) - 1] if pins else [None, None]
         return [
-            *values, *visible, HINT if not pins else f"{len(pins)} pinned", gr.update(visible=len(pins) > 1),
+            *values, *visible, pinned(len(pins), others), gr.update(visible=len(pins) > 1),
             *(gr.update(choices=choices, value=value) for value in chosen), face_off(pins, *chosen),
         ]  # fmt: skip
 
@@ -65,6 +65,14 @@ def comparison_tab(workshop: Workshop, panel: PhotoPanel, shared: Shared) -> dic
 def of_last_photo(pins: list[Result]) -> list[Result]:
     """The pins that belong to the photo pinned last."""
     return [pin for pin in pins if pin.key == pins[-1].key]
+
+
+def pinned(shown: int, others: int) -> str:
+    """What stands beside the pins."""
+    if not shown:
+        return HINT
+    rest = f"; {others} more of other photos come back when a result of theirs is pinned" if others else ""
+    return f"{shown} pinned{rest}"
 
 
 def titles(pins: list[Result]) -> list[str]:

@@ -13,7 +13,7 @@ from ..engine import Engine
 from ..errors import SegdemoError
 from ..method import methods
 from ..segmentation import Segmentation
-from .cards import ENGINE, Shared, card, run_buttons, run_cards
+from .cards import ENGINE, Shared, card, places, run_buttons, run_cards
 from .controls import controls_for, named
 from .lessons.graph_patch import graph_lesson
 from .lessons.solutions import solutions_lesson
@@ -21,11 +21,17 @@ from .photo import PhotoPanel
 from .scribble_pad import brushes_of, method_update, photo_update, scribble_pad, seeds_on, strokes_of
 from .workshop import Workshop, read_key, read_photo
 
+BACKGROUND = 2
+"""Its label on the pad, which a box has as well: all that lies outside of it."""
+
 INTRO = (
     "**Segmentation as energy minimization.** A few strokes say what is object and what is background. The data term learns their "
     "colours and what a trained network sees there, the smoothness term makes borders expensive except along edges of the photo, and "
     "the minimum cut is the best of all labelings, exactly."
 )
+
+
+CUT_IF_LIVE = "(live) => { if (live) document.querySelector('#live-cut').click(); return []; }"
 
 
 class LiveEngine:
@@ -92,10 +98,10 @@ def graphcut_tab(workshop: Workshop, panel: PhotoPanel, shared: Shared) -> dict[
     def segment(request: gr.Request, *values, progress=gr.Progress()):
         yield from cut(False, *values, progress=progress, request=request)
 
-    def live_segment(request: gr.Request, is_live, *values):
-        """After a stroke: only when live, once two kinds of seed are there, and without replay and progress."""
+    def live_segment(request: gr.Request, *values):
+        """After a stroke, where live is on: once the seeds suffice, and without replay and progress."""
         name, strokes = values[len(panel.shared) + 1 :][:2]  # after the results, as in ``inputs``
-        if not is_live or len(labels_drawn(strokes, labels[name])) < 2:
+        if not suffices(name, labels_drawn(strokes, labels[name])):
             return gr.skip()
         updates: dict = {}  # all at once: each update costs the page's script a tenth of a second
         for update in cut(True, *values, progress=None, request=request):
@@ -104,9 +110,12 @@ def graphcut_tab(workshop: Workshop, panel: PhotoPanel, shared: Shared) -> dict[
 
     inputs = [*panel.shared, shared.results, method, pad, *flat]
     common = dict(concurrency_id=ENGINE, api_visibility="private", show_progress_on=status)
-    outputs = [target.viewer, shared.results, status]
+    outputs = [*places([target]), shared.results, status]
     run.click(segment, inputs, outputs, show_progress="full", **common)
-    pad.input(live_segment, [live, *inputs], outputs, show_progress="hidden", trigger_mode="always_last", **common)
+    # Strokes call the server only where live is on: what Stop finds in line are cuts that were asked for.
+    again = gr.Button("Cut again", elem_id="live-cut", visible="hidden")
+    pad.input(None, live, None, js=CUT_IF_LIVE, api_visibility="private", show_progress="hidden")
+    again.click(live_segment, inputs, outputs, show_progress="hidden", trigger_mode="always_last", **common)
     method.change(
         lambda name: [method_update(name), *(gr.update(visible=m == name) for m in controls)],
         method, [pad, *(box for box, _ in controls.values())], api_visibility="private", show_progress="hidden",
@@ -133,6 +142,11 @@ def read_seeds(value: Any, path: str | None, labels: int) -> np.ndarray:
         return seeds_on(read_key(path), value, size, labels)
     except SegdemoError as error:
         raise gr.Error(str(error), title="These scribbles cannot be used", print_exception=False) from None
+
+
+def suffices(method: str, drawn: set[int]) -> bool:
+    """Whether the labels drawn are enough to cut: GrabCut wants a box or background, the others two kinds of seed."""
+    return BACKGROUND in drawn if method == "grabcut" else len(drawn) > 1
 
 
 def labels_drawn(value: Any, labels: int) -> set[int]:

@@ -11,7 +11,7 @@ from gradio.components import Component
 from ..labels import VOC21
 from ..method import Method, get_method, methods
 from ..networks.inference import NetworkParams, is_public
-from .cards import ENGINE, Card, Shared, card, run_buttons, run_cards
+from .cards import ENGINE, Card, Shared, card, places, run_buttons, run_cards
 from .controls import controls_for, named
 from .lessons.crf import film_lesson, pairwise_lesson, scanline_lesson, terms_lesson
 from .lessons.receptive_field import receptive_field_lesson
@@ -96,7 +96,7 @@ def networks_tab(workshop: Workshop, panel: PhotoPanel, shared: Shared) -> dict[
 
     run.click(
         segment, [*panel.shared, shared.results, chosen, refinement, *controls.values()],
-        [c.viewer for c in cards] + [shared.results, status, table, gallery],
+        [*places(cards), shared.results, status, table, gallery],
         concurrency_id=ENGINE, show_progress="full", show_progress_on=status, api_visibility="private",
     )  # fmt: skip
     for changed in (chosen, refinement):

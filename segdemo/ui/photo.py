@@ -15,6 +15,7 @@ from PIL import Image
 from ..examples import examples
 from ..method import Params
 from .controls import control
+from .workshop import read_key
 
 
 def photo_input(**options: Any) -> gr.Image:
@@ -32,6 +33,12 @@ NAME_PHOTO = """() => setTimeout(() => {
   for (const image of document.querySelectorAll('#photo img')) image.alt = 'the chosen photo';
 }, 300)"""
 """Gradio shows the photo without a name for screen readers."""
+
+KEY_SCRIPT = """watch('value', () => {
+  window.segdemoPhotoKey = props.value;
+  window.dispatchEvent(new Event('segdemo-photo-key'));
+});"""
+"""Tells the viewers which photo is chosen."""
 
 NAME_EXAMPLES = """() => {
   const names = %s;
@@ -73,6 +80,14 @@ def _example_files() -> list[tuple[str, str]]:
     return files
 
 
+def key_of(path: str | None) -> str:
+    """The chosen photo's content key, by which the page tells results of other photos; "" for none or an unusable one."""
+    try:
+        return read_key(path) if path else ""
+    except gr.Error:  # the run will say what is wrong with it
+        return ""
+
+
 def photo_panel() -> PhotoPanel:
     schemas = Params.model_json_schema()["properties"]
     files = _example_files()
@@ -96,6 +111,8 @@ def photo_panel() -> PhotoPanel:
 
     quiet = dict(api_visibility="private", show_progress="hidden")
     path.change(None, None, None, js=NAME_PHOTO, **quiet)
+    chosen = gr.HTML("", elem_id="photo-key", js_on_load=KEY_SCRIPT, html_template="", visible="hidden")
+    path.change(key_of, path, chosen, **quiet)
     Context.root_block.load(None, None, None, js=NAME_EXAMPLES % json.dumps([title for _, title in files]), **quiet)
     gallery.select(choose, None, path, api_visibility="private", show_progress="hidden")
     return panel

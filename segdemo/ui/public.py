@@ -12,7 +12,7 @@ from gradio.components import Component
 from ..errors import Cancelled, SegdemoError
 from ..networks import official
 from .assets import LIVE
-from .cards import ENGINE, Shared, card, run_cards, stop_on
+from .cards import ENGINE, Shared, card, places, run_cards, stop_on
 from .photo import PhotoPanel
 from .waiting import STATUS
 from .workshop import Workshop
@@ -106,6 +106,6 @@ def public_checkpoints(
     )
     run.click(
         segment, [*panel.shared, shared.results, choice, refinement, labels, *controls.values()],
-        [c.viewer for c in cards] + [shared.results, status],
+        [*places(cards), shared.results, status],
         concurrency_id=ENGINE, show_progress="full", show_progress_on=status, api_visibility="private",
     )  # fmt: skip

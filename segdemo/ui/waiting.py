@@ -1,4 +1,6 @@
-"""Stop, for runs that have not begun: they are taken out of Gradio's queue, and their status line says so.
+"""The line of what is to be computed: Stop for runs that have not begun, and questions overtaken by later ones.
+
+Stopped runs are taken out of Gradio's queue, and their status line says so.
 
 Gradio's own ``cancels=`` would end the visitor's running event as well, before it can say what it kept.
 """
@@ -8,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 import gradio as gr
+from gradio.context import LocalContext
 from gradio.queueing import Event, Queue
 from gradio.server_messages import ProcessCompletedMessage
 
@@ -34,6 +37,14 @@ def drop_waiting(page: gr.Blocks, visitor: str) -> int:
             queue.broadcast_estimations(line.concurrency_id)  # those behind move up
         dropped += len(mine)
     return dropped
+
+
+def is_overtaken(screen: gr.HTML, visitor: str) -> bool:
+    """Whether a later question of the visitor (a session hash) to the lesson ``screen`` waits in line."""
+    page = LocalContext.blocks.get(None)
+    lines = list(page._queue.event_queue_per_concurrency_id.values()) if page else []
+    mine = [event for line in lines for event in list(line.queue) if event.session_hash == visitor]
+    return any(place is screen for event in mine for place in event.fn.inputs)
 
 
 def _is_status(component: Any) -> bool:

@@ -139,7 +139,7 @@ class Workshop:
         if "parameters" in segmentation.facts:
             subtitle += f", {segmentation.facts['parameters'] / 1e6:.1f} M parameters"
         result = Result.of(title, subtitle, seconds, photo, segmentation)
-        return viewer_value(photo, segmentation, title, subtitle), result
+        return viewer_value(photo, segmentation, title, subtitle) | {"key": result.key}, result
 
 
 def read_photo(path: str | None) -> np.ndarray:

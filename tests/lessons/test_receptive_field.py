@@ -8,6 +8,7 @@ from torch import nn
 from segdemo import Engine
 from segdemo.lessons.receptive_field import CROP, crops, effective_fields, feature_maps, receptive_fields, side_holding
 from segdemo.networks import checkpoints
+from segdemo.networks.inference import architectures, build_network
 
 PICTURES = np.random.default_rng(0).integers(0, 256, (2, CROP, CROP, 3), dtype=np.uint8)
 
@@ -52,6 +53,14 @@ def test_segformer_looks_wide_early():
     assert len(deeplab) == 5 and all(f.weights.shape == (CROP, CROP) for f in segformer + deeplab)
     assert (segformer[0].weights > 0).mean() > 0.99 and (deeplab[0].weights > 0).mean() < 0.05
     assert segformer[1].most > 2 * deeplab[1].most
+
+
+@pytest.mark.parametrize("name", architectures())
+def test_every_network_shows_maps_that_lead_back_to_the_picture(name):
+    network, x = build_network(name).eval(), torch.zeros(1, 3, 64, 96, requires_grad=True)
+    titled = feature_maps(network, x)
+    assert len(titled) > 1 and titled[-1][0] == "scores"
+    assert all(features.ndim == 4 and features.requires_grad for _, features in titled)
 
 
 def test_networks_without_stages_show_their_scores():

@@ -330,6 +330,17 @@ def test_slic_steps_and_compactness(page):
     assert "Connectivity." in page.part("slic-caption").text
 
 
+@pytest.mark.parametrize("name", ["slic", "spectrum", "toy"])
+def test_the_last_of_several_quick_questions_is_answered(page, name):
+    page.open(name)
+    shows = page.shows(name)
+    for pause in (0, 0.1, 0.4, 0.1):  # some come while an answer is computed, some with it
+        page.browser.execute_async_script("setTimeout(arguments[1], 1000 * arguments[0])", pause)
+        page.ask(name, "l.request();")
+    page.wait(lambda: page.ask(name, "return l.part('busy').hidden;"))
+    assert page.shows(name) > shows
+
+
 def test_slico_shows_every_superpixels_own_compactness(page):
     page.open("slic")
     own = page.part("slic-paint").find_element("css selector", "[value=own]")

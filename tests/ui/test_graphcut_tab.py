@@ -15,7 +15,7 @@ from segdemo import Engine, methods
 from segdemo.image import content_key, load_image
 from segdemo.lessons.graph_patch import graph_patch
 from segdemo.lessons.solutions import solutions
-from segdemo.ui.graphcut import LiveEngine, labels_drawn, read_seeds
+from segdemo.ui.graphcut import LiveEngine, labels_drawn, read_seeds, suffices
 from segdemo.ui.lessons.graph_patch import patch_value, read_ask
 from segdemo.ui.lessons.solutions import strip_value
 from segdemo.ui.lessons.teaching import taught
@@ -146,6 +146,11 @@ def test_labels_drawn():
         4,
     }
     assert labels_drawn({"strokes": [loaded]}, 2) == {2} and labels_drawn(None, 2) == labels_drawn({}, 2) == set()
+
+
+def test_what_suffices_for_a_live_cut():
+    assert suffices("graphcut", {1, 2}) and suffices("expansion", {3, 5}) and not suffices("graphcut", {2})
+    assert suffices("grabcut", {2}) and not suffices("grabcut", {1})  # a box is background outside of it
 
 
 def test_strokes_can_be_undone_and_redone(tab):

@@ -164,6 +164,19 @@ def test_pins_meet_in_the_comparison_tab(page):
     assert page.browser.execute_script("return arguments[0].maskViewer.stage.divider", duel) == 0.5
 
 
+def test_results_of_another_photo_say_so(page):
+    page.example()
+    page.press("Segment")
+    age = lambda: page.viewer("slic").find_element(By.CSS_SELECTOR, "[data-testid=stale]").is_displayed()  # noqa: E731
+    page.result("slic")
+    page.wait(lambda: "Done" in page.text())
+    assert not age()
+    page.example(1)
+    page.wait(age)
+    page.press("Segment")
+    page.wait(lambda: not age())
+
+
 def test_export_offers_three_files(page):
     page.example()
     page.press("Segment")
@@ -171,6 +184,11 @@ def test_export_offers_three_files(page):
     page.wait(lambda: "Done" in page.text())
     page.click(page.browser.find_elements(By.CSS_SELECTOR, "button.export")[0])
     page.wait(lambda: all(end in page.browser.page_source for end in ("-labels", "-overlay", "-report")))
+    page.press("Segment")
+    page.wait(lambda: "-labels.png" not in page.browser.page_source)  # they were of the result before
+    page.wait(lambda: "Done" in page.text())
+    page.click(page.browser.find_elements(By.CSS_SELECTOR, "button.export")[0])
+    page.wait(lambda: "-labels" in page.text())
 
 
 @pytest.mark.parametrize("file, words", [(None, "Choose a photo first"), ("text.jpg", "not a picture")])

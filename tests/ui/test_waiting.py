@@ -40,7 +40,7 @@ def test_stop_drops_what_waits_and_nothing_else():
             pass
         waiting = [mine.submit(name, api_name="/run") for name in ("second", "third")]
         kept = [mine.submit("no status", api_name="/other"), yours.submit("last", api_name="/run")]
-        while len(page._queue) < 4:
+        while len(page._queue) < 4 or len(mine.pending_event_ids) < 3:  # the client, too, has to know of them
             pass
         assert mine.predict(api_name="/stop") == 2
         assert [job.result(10)[0] for job in waiting] == [NEVER_BEGAN] * 2
@@ -91,6 +91,26 @@ def test_a_run_stopped_while_it_runs_says_so(browser):
             page.wait(lambda: "Stopped" in page.one(".status").text, 5)
         page.press("Segment")
         page.result("kmeans")
+
+
+def test_stop_speaks_of_nothing_that_was_not_asked_for(browser):
+    """A stroke with live off is no run."""
+    pytest.importorskip("selenium")
+    from page_driver import Driver, served
+
+    engine = Engine("cpu")
+    with served(engine) as address:
+        page = Driver(browser).open(address)
+        page.example()
+        with engine._turn.lock:
+            page.press("Segment")
+            page.wait(lambda: engine._turn._visitors, 10)
+            page.tab("Graph cut")
+            page.wait(lambda: page.one("#pad .pad").get_attribute("data-state") == "ready")
+            page.draw([(0.3, 0.5), (0.6, 0.55)])
+            page.press("Stop")
+            page.wait(lambda: not engine._turn._visitors, 10)
+        assert NEVER_BEGAN not in page.text()
 
 
 def test_every_event_that_asks_for_the_request_gets_it():

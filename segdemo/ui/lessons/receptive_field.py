@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import logging
 
 import gradio as gr
 import numpy as np
@@ -15,7 +16,9 @@ from ..cards import ENGINE
 from ..photo import PhotoPanel
 from ..viewer.payload import photo_url
 from ..workshop import Workshop, read_photo
+from .teaching import FAILED
 
+log = logging.getLogger("segdemo")
 INTRO = (
     "**How far does a network look?** The gradient of the unit in the middle of each map tells which pixels it heeds (Luo et al. 2016). L layers of "
     "3 x 3 see 1 + 2L pixels across, but those near the middle count most. Attention looks across the whole picture from the first stage on "
@@ -41,9 +44,12 @@ def receptive_field_lesson(workshop: Workshop, panel: PhotoPanel, networks: list
                 on_step=lambda fraction, text: progress(fraction, desc=text),
             )  # fmt: skip
         except Cancelled:
-            return gr.skip()
+            return "<p class='problem'>Stopped.</p>"
         except SegdemoError as error:
             return f"<p class='problem'>{html.escape(str(error))}</p>"
+        except Exception:
+            log.exception("a lesson failed")
+            return f"<p class='problem'>{FAILED}</p>"
         return (
             "".join(board_row(titles[name], found) for name, found in fields.items())
             or "<p>Choose a network first.</p>"
@@ -53,6 +59,7 @@ def receptive_field_lesson(workshop: Workshop, panel: PhotoPanel, networks: list
         show, [panel.path, chosen], board, show_progress="full", concurrency_id=ENGINE, show_progress_on=board,
         api_visibility="private",
     )  # fmt: skip
+    panel.path.change(lambda: "", None, board, api_visibility="private", show_progress="hidden")
 
 
 def board_row(title: str, fields: list[Field]) -> str:

@@ -16,6 +16,7 @@ from ..scribble_pad import seeds_on
 from ..workshop import Workshop
 
 log = logging.getLogger("segdemo")
+FAILED = "This lesson failed unexpectedly; the details are in the server's log. The methods still run."
 
 
 def taught(
@@ -44,7 +45,7 @@ def taught(
         return failed(str(error))
     except Exception:
         log.exception("a lesson failed")
-        return failed("This lesson failed unexpectedly; the details are in the server's log. The methods still run.")
+        return failed(FAILED)
 
 
 def turn_of(value: Any) -> dict[str, Any]:

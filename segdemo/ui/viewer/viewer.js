@@ -27,6 +27,7 @@ class MaskViewer {
       divider: (position) => this.stage.setDivider(position),
     });
     this.listen();
+    window.addEventListener("segdemo-photo-key", () => this.showAge());
     if (group) groups.set(group, (groups.get(group) || new Set()).add(this));
   }
 
@@ -106,6 +107,7 @@ class MaskViewer {
     this.part("empty").hidden = true;
     this.root.querySelector(".sv-body").hidden = false;
     this.showHead();
+    this.showAge();
     const aspect = result.photo.naturalWidth / result.photo.naturalHeight;
     this.part("stage").style.aspectRatio = Math.min(Math.max(aspect, 0.6), 3);
     this.legend.show(result);
@@ -120,6 +122,12 @@ class MaskViewer {
     if (isNewPhoto) this.stage.setView({ zoom: 1, x: 0.5, y: 0.5 }, false);
     this.root.dataset.state = "result";
     this.root.dataset.turn = this.turn;
+  }
+
+  // Whether the result is of the photo that is chosen; what names no photo (pins) always is.
+  showAge() {
+    const key = this.result && this.result.key, chosen = window.segdemoPhotoKey;
+    this.part("stale").hidden = !key || !chosen || key === chosen;
   }
 
   showHead() {

@@ -63,7 +63,11 @@ class Lesson {
     this.name = root.dataset.testid;
     root.lesson = this;
     this.part("show").addEventListener("click", () => this.request());
-    this.onPhoto = () => root.isConnected && root.dataset.state === "result" && this.part("stale") && (this.part("stale").hidden = false);
+    this.onPhoto = () => {
+      if (!root.isConnected) return;
+      this.part("error").hidden = true;  // it was about the photo before, or about there being none
+      if (root.dataset.state === "result" && this.part("stale")) this.part("stale").hidden = false;
+    };
     window.addEventListener("segdemo-photo", this.onPhoto);
   }
 

@@ -18,7 +18,9 @@ from ...assets import beside
 from ...cards import ENGINE
 from ...photo import PhotoPanel
 from ...viewer.payload import photo_url
+from ...waiting import is_overtaken
 from ...workshop import Workshop
+from ..teaching import FAILED
 
 log = logging.getLogger("segdemo")
 SCRIPTS = (
@@ -78,10 +80,16 @@ def photo_lesson(
             options = {"working_size": working_size, "is_cancelled": is_cancelled, **read(asked(value))}
             return show(photo, workshop.engine.teach(lesson, photo, **options))
 
-        return in_words(compute) | turn_of(value)
+        return answered(screen, request, value, compute)
 
     screen.input(answer, [screen, panel.path], screen, **WIRING)
     return screen
+
+
+def answered(screen: gr.HTML, request: gr.Request, value: Any, compute: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """The answer to the question in a lesson's ``value``; nothing is computed where a later one waits already."""
+    overtaken = is_overtaken(screen, request.session_hash)
+    return ({"state": "overtaken"} if overtaken else in_words(compute)) | turn_of(value)
 
 
 def in_words(compute: Callable[[], dict[str, Any]]) -> dict[str, Any]:
@@ -94,8 +102,7 @@ def in_words(compute: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         return {"state": "error", "message": str(error)}
     except Exception:
         log.exception("a lesson failed")
-        message = "This lesson failed unexpectedly; the details are in the server's log. The methods still run."
-        return {"state": "error", "message": message}
+        return {"state": "error", "message": FAILED}
 
 
 def turn_of(value: Any) -> dict[str, Any]:
@@ -103,9 +110,8 @@ def turn_of(value: Any) -> dict[str, Any]:
     return {"turn": asked(value).get("turn")}
 
 
-WIRING = dict(
-    concurrency_id=ENGINE, api_visibility="private", show_progress="hidden", trigger_mode="always_last"
-)  # fmt: skip
+WIRING = dict(concurrency_id=ENGINE, api_visibility="private", show_progress="hidden", trigger_mode="multiple")
+"""Every question is sent: of "always_last" the last would carry what the answer before it left in the lesson's value."""
 
 
 def asked(value: Any) -> dict[str, Any]:

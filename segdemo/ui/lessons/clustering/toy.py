@@ -8,13 +8,17 @@ import gradio as gr
 import numpy as np
 
 from ....lessons.toy_points import MOST_POINTS, ToyClusters, make_points, toy_clusters
-from .parts import HUES, WIRING, asked, board, in_words, integer, number, pairs, rounded, turn_of
+from .parts import HUES, WIRING, answered, asked, board, integer, number, pairs, rounded
 
 
 def toy_lesson() -> gr.HTML:
     """Place the lesson and wire it; it needs no photo."""
     screen = board("toy")
-    screen.input(lambda value: in_words(lambda: answer(asked(value))) | turn_of(value), screen, screen, **WIRING)
+
+    def reply(request: gr.Request, value):
+        return answered(screen, request, value, lambda: answer(asked(value)))
+
+    screen.input(reply, screen, screen, **WIRING)
     return screen
 
 

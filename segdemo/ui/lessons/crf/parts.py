@@ -16,7 +16,7 @@ from ...assets import beside
 from ...photo import PhotoPanel
 from ...viewer.payload import pack
 from ...workshop import Workshop
-from ..clustering.parts import NO_PHOTO, WIRING, asked, in_words, lesson_html, script, turn_of
+from ..clustering.parts import NO_PHOTO, WIRING, answered, asked, lesson_html, script
 
 SCRIPTS = (
     "../../viewer/pixels.js",
@@ -69,7 +69,7 @@ def wire(
                 raise SegdemoError(NO_PHOTO)
             return compute(load_image(path), asked(value), workshop.visits.begin(request), *values)
 
-        shown = in_words(found) | turn_of(value)
+        shown = answered(screen, request, value, found)
         updates = shown.pop("further", {})
         return {screen: shown, **updates}
 
