@@ -40,7 +40,7 @@ class Field:
 
 def feature_maps(network: nn.Module, x: Tensor) -> list[tuple[str, Tensor]]:
     """Title and map (N, C, h, w) of every stage that the network shows, and of its scores."""
-    encode = network.encoder if hasattr(network, "encoder") else getattr(network, "encode", None)
+    encode = next((getattr(network, part) for part in ("encoder", "encode", "trunk") if hasattr(network, part)), None)
     stages = list(encode(x)) if encode is not None else []
     if stages and not all(
         isinstance(stage, Tensor) for stage in stages
