@@ -173,6 +173,12 @@ def predict(network: nn.Module, image: np.ndarray, *settings: Any, **options: An
     return resize(scores, image.shape[:2]).softmax(1)[0].cpu().numpy()
 
 
+NOTHING_FOUND = (
+    f"Nothing but background: of the {len(VOC21) - 1} kinds of things that it knows ({', '.join(VOC21.names[1:])}) "
+    "the network finds none here."
+)
+
+
 def segment_with(
     name: str, image: np.ndarray, params: NetworkParams, run: Run, options: dict, explain: Callable
 ) -> Segmentation:
@@ -208,6 +214,7 @@ def segment_with(
             "mIoU-7 on VOC val": card["scores"]["miou7"],
         }
         | ({"mIoU-7 with the CRF's defaults": card["scores_with_crf"]["miou7"]} if params.crf else {}),
+        notices=[] if labels.any() else [NOTHING_FOUND],
     )
 
 

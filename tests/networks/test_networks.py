@@ -9,6 +9,8 @@ from safetensors.torch import load_file
 
 from segdemo import Engine
 from segdemo.errors import UnavailableError
+from segdemo.examples import examples
+from segdemo.labels import VOC21
 from segdemo.networks import checkpoints
 from segdemo.networks.backbones import STAGES, EfficientNetLite0, fold_batch_norm, load_imagenet
 from segdemo.networks.inference import architectures, build_network, input_shape, predict
@@ -269,3 +271,9 @@ def test_shipped_network_knows_a_cat(name):
     result = Engine("cpu").run(name, skimage.data.chelsea())
     assert result.names[int(result.shares[1:].argmax()) + 1] == "cat"
     assert result.shares[8] > 0.3
+
+
+@pytest.mark.skipif(bool(checkpoints.unavailable("fcn-8s")), reason="no weights here")
+def test_a_photo_of_nothing_known_says_what_is_known():
+    result = Engine("cpu").run("fcn-8s", next(e for e in examples() if e.name == "coffee").load())
+    assert not result.labels.any() and f"{VOC21.names[16]}, " in result.notices[0]
