@@ -49,7 +49,7 @@ class Legend {
   summary(order) {
     const shares = order.map((label) => this.result.shares[label]);
     const details = make("details", "sv-many");
-    const line = make("summary", "", `${order.length.toLocaleString("en")} labels`);
+    const line = make("summary", "", `${order.length.toLocaleString("en")}\u00a0labels`);
     line.dataset.testid = "legend-summary";
     const figures = `median ${percent(shares[shares.length >> 1])}, largest ${percent(shares[0])}`;
     line.append(make("span", "sv-share", figures));
