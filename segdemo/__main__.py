@@ -30,7 +30,10 @@ def parser() -> argparse.ArgumentParser:
     fetch = commands.add_parser("download", help="fetch a public checkpoint; without a name, list them")
     fetch.add_argument("name", nargs="?")
 
-    segment = commands.add_parser("segment", help="segment one photo; method parameters as --name value")
+    segment = commands.add_parser(
+        "segment", help="segment one photo; method parameters as --name value",
+        usage="%(prog)s PHOTO --method METHOD [--PARAMETER VALUE ...] [-o PNG] [--overlay PNG] [--json JSON] [...]",
+    )  # fmt: skip
     segment.add_argument("photo", type=Path)
     segment.add_argument("--method", required=True)
     segment.add_argument(
@@ -123,7 +126,8 @@ def run_evaluate(options: argparse.Namespace, rest: list[str]) -> None:
     print(file=sys.stderr)
     print(table(scores))
     if options.json:
-        options.json.write_text(json.dumps(scores, indent=1) + "\n")
+        known = {name: None if score != score else score for name, score in scores.items()}  # JSON has no NaN
+        options.json.write_text(json.dumps(known, indent=1) + "\n")
 
 
 def run_download(name: str | None) -> None:
@@ -164,6 +168,9 @@ def weights_table() -> str:
 
 def main(arguments: list[str] | None = None) -> int:
     options, rest = parser().parse_known_args(arguments)
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")  # a terminal without ⁶ shows a question mark
     try:
         if options.command == "segment":
             run_segment(options, rest)

@@ -38,7 +38,7 @@ def choose_device(wish: str = "auto") -> torch.device:
     Raises ``ParameterError`` when the device that was asked for is not there.
     """
     if wish == "auto":
-        wish = os.environ.get("SEGDEMO_DEVICE", "auto")
+        wish = os.environ.get("SEGDEMO_DEVICE") or "auto"
     if wish == "auto":
         if torch.cuda.is_available():
             return torch.device("cuda")

@@ -15,7 +15,7 @@ from PIL import Image
 from scipy.io import loadmat
 
 from .errors import GroundTruthError
-from .image import MAX_PIXELS
+from .image import MAX_PIXELS, stored_values
 from .labels import IGNORE
 
 MAX_BYTES = 30_000_000
@@ -85,7 +85,7 @@ def read_label_png(data: bytes, name: str, size: tuple[int, int] | None = None) 
             if image.mode == "1":
                 image = image.convert("L")
             wide = image if image.mode in ("L", "P", "I", "I;16") else image.convert("RGB")
-            values = np.asarray(wide).astype(np.int64)
+            values = stored_values(wide).astype(np.int64)
     except GroundTruthError:
         raise
     except Exception:  # not a PNG, damaged, or too large for Pillow

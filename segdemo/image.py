@@ -245,3 +245,11 @@ def _too_heavy(name: str) -> ImageError:
 
 def _damaged(name: str) -> ImageError:
     return ImageError(f"{name} is damaged or incomplete: download or export it again, or choose another picture.")
+
+
+def stored_values(picture: Image.Image) -> np.ndarray:
+    """The values of a grey or indexed picture, (H, W), as its file has them: Pillow scales those of 2 and 4 bits to 8."""
+    tiles = getattr(picture, "tile", None)  # of a picture that is converted already there are none
+    mode = tiles[0][3] if tiles else ""
+    factor = {"L;2": 85, "L;4": 17}.get(mode if isinstance(mode, str) else mode[0], 1)
+    return np.asarray(picture) // factor if factor > 1 else np.asarray(picture)

@@ -137,7 +137,7 @@ def heatmap(values: np.ndarray, low: float | None = None, high: float | None = N
     """Colour an (h, w) float map with viridis, (h, w, 3) uint8 RGB.
 
     ``low`` and ``high`` are the values at the two ends of the scale (default: the
-    map's own); a constant map comes out as the lower end. Non-finite values count as low.
+    map's own); a constant map comes out as the lower end. NaN and minus infinity count as low, infinity as high.
     """
     values = np.asarray(values, np.float64)
     finite = values[np.isfinite(values)]

@@ -1,11 +1,15 @@
 """Reading what people drew: every kind of label PNG, BSDS's files, and what is neither."""
 
+import struct
+import zlib
+
 import numpy as np
 import pytest
 import scipy.io
 from PIL import Image
 
 from segdemo.errors import GroundTruthError
+from segdemo.graphcut.scribbles import load_scribbles
 from segdemo.ground_truth import load_ground_truth, read_humans
 from segdemo.labels import IGNORE
 
@@ -33,6 +37,22 @@ def test_grey_and_palette_values_are_labels_and_255_is_void(tmp_path):
         (found,) = load_ground_truth(saved(tmp_path / f"{name}.png", image), (3, 4))
         assert found.dtype == np.int32 and np.array_equal(found == IGNORE, LABELS == 255)
         assert np.array_equal(found[found != IGNORE], LABELS[LABELS != 255])
+
+
+@pytest.mark.parametrize("bits", [2, 4])
+def test_few_bits_are_not_stretched(tmp_path, bits):
+    """Pillow reads grey values of 2 and 4 bits as if they filled the range of 8."""
+    labels = np.arange(2**bits, dtype=np.uint8).reshape(2, -1)
+    packed = np.packbits(np.unpackbits(labels[..., None], axis=2)[..., -bits:].reshape(2, -1), axis=1)
+    rows = b"".join(b"\0" + row.tobytes() for row in packed)
+    head = struct.pack(">IIBBBBB", labels.shape[1], 2, bits, 0, 0, 0, 0)
+    chunks = [(b"IHDR", head), (b"IDAT", zlib.compress(rows)), (b"IEND", b"")]
+    data = b"".join(struct.pack(">I", len(d)) + n + d + struct.pack(">I", zlib.crc32(n + d)) for n, d in chunks)
+    path = tmp_path / "few.png"
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + data)
+    (found,) = load_ground_truth(str(path))
+    np.testing.assert_array_equal(found, labels)
+    np.testing.assert_array_equal(load_scribbles(path), labels)
 
 
 def test_colours_are_regions(tmp_path):

@@ -98,16 +98,19 @@ def sweep(affinity: csr_matrix, values: np.ndarray) -> Sweep:
     return Sweep(order, splits + 1, (ordered[splits] + ordered[splits + 1]) / 2, ncuts[splits])
 
 
-def two_way_cut(affinity: csr_matrix) -> tuple[float, np.ndarray]:
-    """The least Ncut over all thresholds of the second eigenvector, and (N,) bool: the nodes above it."""
-    _, vectors = leading_eigenvectors(affinity, 2, np.random.default_rng(0))
+def two_way_cut(affinity: csr_matrix, on_product: Callable[[], None] = lambda: None) -> tuple[float, np.ndarray]:
+    """The least Ncut over all thresholds of the second eigenvector, and (N,) bool: the nodes above it.
+
+    ``on_product`` as in ``leading_eigenvectors``.
+    """
+    _, vectors = leading_eigenvectors(affinity, 2, np.random.default_rng(0), on_product)
     found = sweep(affinity, vectors[:, 1])
     return float(found.ncuts[found.best]), found.split(found.best)
 
 
 def recursive_cuts(
     affinity: csr_matrix, limit: float, most: int | None = None, smallest: int = 1,
-    on_cut: Callable[[int], None] = lambda parts: None,
+    on_cut: Callable[[int], None] = lambda parts: None, on_product: Callable[[], None] = lambda: None,
 ) -> Part:  # fmt: skip
     """The tree of two-way cuts of a graph of N nodes, each by the second eigenvector of the part's own graph.
 
@@ -116,13 +119,14 @@ def recursive_cuts(
         most: parts to stop at; the part whose cut is cheapest is cut first.
         smallest: a part of fewer than twice as many nodes stays whole.
         on_cut: called with the number of parts before each cut is sought.
+        on_product: as in ``leading_eigenvectors``.
     """
 
     def sought(nodes: np.ndarray) -> Part:
         if len(nodes) < max(2 * smallest, 2):
             return Part(nodes)
         on_cut(count)
-        part = Part(nodes, *two_way_cut(affinity[nodes][:, nodes]))
+        part = Part(nodes, *two_way_cut(affinity[nodes][:, nodes], on_product))
         if part.ncut <= limit:
             heapq.heappush(waiting, (part.ncut, int(nodes[0]), part))
         return part

@@ -107,7 +107,8 @@ def recursive(graph: Graph, params: NcutParams, run: Run) -> Parted:
     """Cuts into two, the cheapest first, up to K parts or the limit; the eigenvectors are those of the whole graph."""
     affinity, most = graph.affinity, MOST_SEGMENTS if params.automatic else params.segments
     limit = params.ncut_limit if params.automatic else np.inf
-    tree = recursive_cuts(affinity, limit, most, on_cut=lambda n: run.step(0.3 + 0.4 * n / most, f"{n} parts"))
+    on_cut = lambda n: run.step(0.3 + 0.4 * n / most, f"{n} parts")  # noqa: E731
+    tree = recursive_cuts(affinity, limit, most, on_cut=on_cut, on_product=run.check)
     values, vectors = leading_eigenvectors(affinity, min(params.segments, affinity.shape[0]), run.rng, run.check)
     steps = []
     for cuts in range(len(tree.leaves()) if run.keep_frames else 0):

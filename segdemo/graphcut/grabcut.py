@@ -90,11 +90,12 @@ def grabcut(image: np.ndarray, params: GrabCutParams, run: Run) -> Segmentation:
             "sigma (Lab units)": round(params.sigma or sigma, 3),
         }
     )
-    vanished = "Nothing of the object is left: draw a stroke on it, or lower the smoothness."
+    gone = "object" if labels[0, 0] == BACKGROUND else "background"
+    vanished = f"Nothing of the {gone} is left: draw a stroke on it, or lower the smoothness."
     return Segmentation(
         labels=labels, names=list(BINARY.names), palette=BINARY.palette, energy_name="energy (nats)",
         pictures=[*cost_pictures(posterior_costs(-best.costs)), cut_picture(labels, weights)] if run.keep_frames else [],
-        facts=facts, notices=[] if (labels == OBJECT).any() else [vanished],
+        facts=facts, notices=[] if has_both(labels) else [vanished],
     )  # fmt: skip
 
 
@@ -136,7 +137,7 @@ def iterate(colours, seeds, labels, mixtures, nearness, weights, params: GrabCut
         with run.time("maximum flow"):
             energy, cut = (cuts.of_blocks if number <= blocks else cuts.of_pixels)(data, on_pass)
         falls = best is None or energy < best.energy
-        if number <= blocks and not (falls and (cut == OBJECT).any()):
+        if number <= blocks and not (falls and has_both(cut)):
             blocks = 0  # pixels from now on
             continue
         if not falls:
@@ -150,9 +151,16 @@ def iterate(colours, seeds, labels, mixtures, nearness, weights, params: GrabCut
             caption = f"round {number}: energy {energy / SCALE:.1f}, {changed} pixels changed"
             run.frame(caption, labels=cut.copy(), energy=energy / SCALE, step=number)
         labels, best = cut, Round(cut, costs, data, energy, number, number > blocks)
-        if not (labels == OBJECT).any():  # a box may turn out to be empty
+        if not has_both(
+            labels
+        ):  # a box may turn out to be empty, soft seeds be overruled: there is nothing to learn from
             break
     return best
+
+
+def has_both(labels: np.ndarray) -> bool:
+    """Whether both labels occur."""
+    return int(labels.min()) != int(labels.max())
 
 
 class Cuts:
@@ -304,12 +312,16 @@ def nearness_costs(seeds: np.ndarray, weight: float) -> np.ndarray | float:
 
 
 def first_labels(colours, seeds, nearness, weights, params: GrabCutParams, run: Run) -> np.ndarray:
-    """(h, w) labels to learn from first: a cut by the strokes' colours, or all that is not background."""
+    """(h, w) labels to learn from first: a cut by the strokes' colours, or all that is not background.
+
+    The strokes themselves have their labels even where soft seeds are overruled, so that both labels occur.
+    """
     if not (seeds == OBJECT + 1).any():
         return np.where(seeds == BACKGROUND + 1, BACKGROUND, OBJECT).astype(np.uint8)
     logs = colour_log_likelihoods(colours, seeds, 2, "mixture", params.components, run.rng)
     data = data_costs(posterior_costs(logs - nearness), seeds, weights, params.seed_cost)
-    return minimum_cut(data, weights, stepper(run, 0.0, "first cut"))[1]
+    labels = minimum_cut(data, weights, stepper(run, 0.0, "first cut"))[1]
+    return np.where(seeds > 0, seeds - 1, labels).astype(np.uint8)
 
 
 def fit_labels(colours: np.ndarray, labels: np.ndarray, components: int, run: Run) -> list[Mixture]:

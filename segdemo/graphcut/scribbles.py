@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from ..errors import ScribbleError
-from ..image import MAX_PIXELS
+from ..image import MAX_PIXELS, stored_values
 from ..segmentation import resize_nearest
 
 OPAQUE = 128
@@ -53,7 +53,7 @@ def load_scribbles(path: str | PathLike) -> np.ndarray:
                 raise ScribbleError(
                     f"The scribbles have more than {MAX_PIXELS / 1e6:g} megapixels: no photo here does."
                 )
-            return np.asarray(picture)
+            return stored_values(picture)
     except FileNotFoundError:
         raise ScribbleError(f"{path} does not exist: check the name and the folder of the scribbles.") from None
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):

@@ -214,7 +214,7 @@ def whole_cut(
     costs = posterior_costs(log_scores(image, seeds, params, run))
     contrasts, sigma = photo_contrasts(image, params.neighbours, run)
     weights = pairwise_weights(contrasts, params.smoothness, params.sigma or sigma)
-    data = data_costs(costs, seeds, weights)
+    data = data_costs(costs, seeds, weights, params.seed_cost)
     _, labels = minimum_cut(data, weights, stepper(run, 0.4, "maximum flow of the whole photo"))
     return data, weights, labels
 

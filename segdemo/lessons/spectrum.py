@@ -101,6 +101,7 @@ def spectrum(image: np.ndarray, run: Run, seed: int = 0, **values: float) -> Spe
         MOST_PARTS,
         SMALLEST_PART,
         on_cut=lambda parts: run.step(0.9, f"recursive cuts: {parts}"),
+        on_product=run.check,
     )
     second = sweep(affinity, eigenvectors[:, 1])
     suggested = eigengap(eigenvalues[: MOST_SEGMENTS + 1])

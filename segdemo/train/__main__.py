@@ -161,11 +161,15 @@ def scores(name: str, data: Path, device: str) -> dict:
     return {key: evaluate(engine, name, data / "voc", crf=crf) for key, crf in SCORES.items()}
 
 
-def measure_all(names: list[str]) -> None:
+def measure_all(arguments: list[str]) -> None:
     """Write the cost of these networks, or of all that have weights, to their cards."""
-    for name in names or trained_networks():
+    parser = argparse.ArgumentParser(prog="python -m segdemo.train measure")
+    parser.add_argument("names", nargs="*", help="networks; all that have weights if none is named")
+    parser.add_argument("--device", default="cpu")
+    options = parser.parse_args(arguments)
+    for name in options.names or trained_networks():
         card = checkpoints.read_card(name)
-        card["cost"] = measure(name)
+        card["cost"] = measure(name, options.device)
         write_card(card)
         print(name, json.dumps(card["cost"]), flush=True)
 
@@ -191,6 +195,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 def train(options: argparse.Namespace) -> None:
     """Train by a recipe, from a checkpoint if there is one, and publish if asked."""
+    if options.minutes <= 0:
+        raise ValueError("--minutes is a positive number")
     if options.threads:
         torch.set_num_threads(options.threads)
     recipe = adjusted(RECIPES[options.recipe], options)

@@ -121,7 +121,7 @@ def fit(options: argparse.Namespace) -> dict:
     photos = [enlarge(read_photo(options.data / "voc", names[i]), options.long_side) for i in sorted(chosen)]
     scores = {}
     for network in options.networks.split(","):
-        runs = (engine.run(network, photo.image, keep_frames=False) for photo in photos)
+        runs = (engine.run(network, photo.image, keep_frames=False, working_size=options.long_side) for photo in photos)
         scores[network] = [result.working_scores.astype(np.float32) for result in runs]
     objective = Objective(photos, scores, options.iterations, Run(device=engine.device))
     objective(None)

@@ -135,9 +135,17 @@ class Batches:
     def _produce(self) -> None:
         number = self.start
         while True:
-            self.queue.put(self.make(number))
+            try:
+                made = self.make(number)
+            except Exception as error:  # for the thread that waits for the batch
+                self.queue.put(error)
+                return
+            self.queue.put(made)
             number += 1
 
     def __iter__(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         while True:
-            yield self.queue.get()
+            made = self.queue.get()
+            if isinstance(made, Exception):
+                raise made
+            yield made

@@ -164,3 +164,30 @@ def test_same_seed_same_result_and_can_be_stopped():
     with pytest.raises(Cancelled):
         grabcut(image, GrabCutParams(), run)
     assert get_method("grabcut").needs_scribbles
+
+
+@pytest.mark.parametrize("seed_cost", [0.0, 0.1, 1.0, 5.0])
+@pytest.mark.parametrize("kind", ["flat", "noise", "disc"])
+def test_overruled_or_lonely_seeds_end_in_words_not_in_nan(kind, seed_cost):
+    """Soft seeds may leave one label without a pixel, which has then nothing to be learned from."""
+    size = 96
+    rng = np.random.default_rng(1)
+    image = two_tone_disc(size)[0] if kind == "disc" else np.full((size, size, 3), 120, np.uint8)
+    if kind == "noise":
+        image = (image + rng.normal(0, 6, image.shape)).clip(0, 255).astype(np.uint8)
+    lonely, both = np.zeros((2, size, size), np.uint8)
+    lonely[3, 3] = 2
+    both[10, 10:20], both[-10, 10:20] = 1, 2
+    for scribbles in (lonely, both):
+        result, _ = cut(image, scribbles, seed_cost=seed_cost, smoothness=200.0)
+        assert np.isin(result.labels, (0, 1)).all()
+        assert bool(result.notices) == (result.labels.min() == result.labels.max())
+
+
+def test_a_lonely_background_pixel_on_a_large_photo():
+    rng = np.random.default_rng(1)
+    image = (120 + rng.normal(0, 6, (576, 768, 3))).clip(0, 255).astype(np.uint8)
+    scribbles = np.zeros(image.shape[:2], np.uint8)
+    scribbles[3, 3] = 2
+    result, _ = cut(image, scribbles)
+    assert result.labels[3, 3] == 0  # blocks of pixels may outvote it, the last cut does not

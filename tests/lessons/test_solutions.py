@@ -40,6 +40,15 @@ def test_each_is_the_methods_own_cut(family):
         assert solution.cut_edges == result.facts["cut edges"]
 
 
+def test_soft_seeds_are_soft_here_too():
+    image, scribbles = photo(56)
+    scribbles[22, 24:32] = 2  # a wrong stroke
+    (solution,) = solutions(image, Run(scribbles=scribbles), (40.0,), seed_cost=0.5)
+    result = graphcut(image, GraphCutParams(seed_cost=0.5), Run(scribbles=scribbles, keep_frames=False))
+    np.testing.assert_array_equal(solution.labels, result.labels)
+    assert solution.energy == pytest.approx(result.facts["energy"])
+
+
 def test_data_and_border_pull_against_each_other(family):
     assert tuple(s.smoothness for s in family) == LAMBDAS
     data = [s.data_energy for s in family]

@@ -197,6 +197,12 @@ def test_a_warm_restart_from_published_weights_carries_their_history_on(tmp_path
     assert trainer.history[-1]["iteration"] == card["training"]["iterations"] and trainer.iteration == 0
 
 
+def test_a_batch_that_cannot_be_made_ends_the_training_instead_of_hanging_it():
+    nothing = replace(PHOTOS[0], mask=np.full_like(PHOTOS[0].mask, 255))
+    with np.errstate(invalid="ignore"), pytest.raises(ValueError):
+        next(iter(Batches([nothing], 1, 32, (1.0, 1.2), 0)))
+
+
 def test_imagenet_weights_are_asked_for_only_where_a_training_begins(tmp_path):
     recipe = Recipe("deeplab-v3plus", iterations=1, batch=2, crop=64)
     with pytest.raises(FileNotFoundError, match="--imagenet"):
