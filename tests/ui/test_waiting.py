@@ -54,63 +54,60 @@ def test_stop_drops_what_waits_and_nothing_else():
         page.close()
 
 
-def test_a_run_stopped_while_it_waits_says_so_and_leaves_the_page_in_order(browser):
+@pytest.fixture
+def engine():
+    return Engine("cpu")
+
+
+@pytest.fixture
+def page(browser, engine):
+    """The page with an example photo."""
     pytest.importorskip("selenium")
     from page_driver import Driver, served
 
-    engine = Engine("cpu")
     with served(engine) as address:
         page = Driver(browser).open(address)
+        page.address = address
         page.example()
-        with engine._turn.lock:  # another visitor's run that does not end
-            client = gradio_client.Client(address, verbose=False)
-            photo = gradio_client.handle_file(str(examples()[0].path))
-            other = client.submit(photo=photo, api_name="/kmeans")
-            page.wait(lambda: other.status().code.name == "PROCESSING")
-            page.press("Segment")
-            page.wait(lambda: "queue" in page.one(".status").text)
-            page.press("Stop")
-            page.wait(lambda: page.one(".status").text == NEVER_BEGAN, 5)
-        other.result(60)
+        yield page
+
+
+def test_a_run_stopped_while_it_waits_says_so_and_leaves_the_page_in_order(page, engine):
+    with engine._turn.lock:  # another visitor's run that does not end
+        client = gradio_client.Client(page.address, verbose=False)
+        photo = gradio_client.handle_file(str(examples()[0].path))
+        other = client.submit(photo=photo, api_name="/kmeans")
+        page.wait(lambda: other.status().code.name == "PROCESSING")
         page.press("Segment")
-        page.result("kmeans")
+        page.wait(lambda: "queue" in page.one(".status").text)
+        page.press("Stop")
+        page.wait(lambda: page.one(".status").text == NEVER_BEGAN, 5)
+    other.result(60)
+    page.press("Segment")
+    page.result("kmeans")
 
 
-def test_a_run_stopped_while_it_runs_says_so(browser):
-    pytest.importorskip("selenium")
-    from page_driver import Driver, served
-
-    engine = Engine("cpu")
-    with served(engine) as address:
-        page = Driver(browser).open(address)
-        page.example()
-        with engine._turn.lock:  # another visitor's run, out of Gradio's queue
-            page.press("Segment")
-            page.wait(lambda: FOR_VISITOR in page.one(".status").text, 10)
-            page.press("Stop")
-            page.wait(lambda: "Stopped" in page.one(".status").text, 5)
+def test_a_run_stopped_while_it_runs_says_so(page, engine):
+    with engine._turn.lock:  # another visitor's run, out of Gradio's queue
         page.press("Segment")
-        page.result("kmeans")
+        page.wait(lambda: FOR_VISITOR in page.one(".status").text, 10)
+        page.press("Stop")
+        page.wait(lambda: "Stopped" in page.one(".status").text, 5)
+    page.press("Segment")
+    page.result("kmeans")
 
 
-def test_stop_speaks_of_nothing_that_was_not_asked_for(browser):
+def test_stop_speaks_of_nothing_that_was_not_asked_for(page, engine):
     """A stroke with live off is no run."""
-    pytest.importorskip("selenium")
-    from page_driver import Driver, served
-
-    engine = Engine("cpu")
-    with served(engine) as address:
-        page = Driver(browser).open(address)
-        page.example()
-        with engine._turn.lock:
-            page.press("Segment")
-            page.wait(lambda: engine._turn._visitors, 10)
-            page.tab("Graph cut")
-            page.wait(lambda: page.one("#pad .pad").get_attribute("data-state") == "ready")
-            page.draw([(0.3, 0.5), (0.6, 0.55)])
-            page.press("Stop")
-            page.wait(lambda: not engine._turn._visitors, 10)
-        assert NEVER_BEGAN not in page.text()
+    with engine._turn.lock:
+        page.press("Segment")
+        page.wait(lambda: engine._turn._visitors, 10)
+        page.tab("Graph cut")
+        page.wait(lambda: page.one("#pad .pad").get_attribute("data-state") == "ready")
+        page.draw([(0.3, 0.5), (0.6, 0.55)])
+        page.press("Stop")
+        page.wait(lambda: not engine._turn._visitors, 10)
+    assert NEVER_BEGAN not in page.text()
 
 
 def test_every_event_that_asks_for_the_request_gets_it():
