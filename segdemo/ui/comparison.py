@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import gradio as gr
 import numpy as np
 
@@ -25,13 +27,15 @@ def comparison_tab(workshop: Workshop, panel: PhotoPanel, shared: Shared) -> dic
     with gr.Row():
         clear = gr.Button("Remove all pins", size="sm", scale=0, min_width=150)
         note = gr.Markdown(HINT, elem_id="pin-note")
-    places, columns = [], []
+    places, columns, removers = [], [], []
     with gr.Row(elem_classes="card-grid"):
         for number in range(PLACES):
             with gr.Column(min_width=330, visible=False, elem_classes="card") as column:
                 places.append(
                     viewer(group="comparison", label=f"Pinned result {number + 1}", elem_id=f"pinned-{number}")
                 )
+                with gr.Row(elem_classes="card-buttons"):
+                    removers.append(gr.Button("Remove", size="sm", elem_classes="unpin"))
                 columns.append(column)
     with gr.Column(visible=False, elem_classes="duel") as both:
         gr.Markdown("### Two results under one divider")
@@ -59,6 +63,8 @@ def comparison_tab(workshop: Workshop, panel: PhotoPanel, shared: Shared) -> dic
     for choice in (left, right):
         choice.input(lambda pins, a, b: face_off(of_last_photo(pins), a, b), [shared.pins, left, right], duel, **quiet)
     clear.click(lambda: [], None, shared.pins, **quiet)
+    for number, remove in enumerate(removers):
+        remove.click(partial(without, number), shared.pins, shared.pins, **quiet)
     return {}
 
 
@@ -71,8 +77,16 @@ def pinned(shown: int, others: int) -> str:
     """What stands beside the pins."""
     if not shown:
         return HINT
-    rest = f"; {others} more of other photos come back when a result of theirs is pinned" if others else ""
+    rest = (
+        f"; {others} more of other photos come back when these are removed or one of theirs is pinned" if others else ""
+    )
     return f"{shown} pinned{rest}"
+
+
+def without(number: int, pins: list[Result]) -> list[Result]:
+    """The pins without the one that is shown at place ``number``."""
+    shown = of_last_photo(pins)
+    return [pin for pin in pins if number >= len(shown) or pin is not shown[number]]
 
 
 def titles(pins: list[Result]) -> list[str]:
