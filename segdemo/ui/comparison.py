@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import gradio as gr
 import numpy as np
 
@@ -64,7 +62,7 @@ def comparison_tab(workshop: Workshop, panel: PhotoPanel, shared: Shared) -> dic
         choice.input(lambda pins, a, b: face_off(of_last_photo(pins), a, b), [shared.pins, left, right], duel, **quiet)
     clear.click(lambda: [], None, shared.pins, **quiet)
     for number, remove in enumerate(removers):
-        remove.click(partial(without, number), shared.pins, shared.pins, **quiet)
+        remove.click(lambda pins, number=number: without(number, pins), shared.pins, shared.pins, **quiet)
     return {}
 
 
