@@ -151,9 +151,7 @@ def iterate(colours, seeds, labels, mixtures, nearness, weights, params: GrabCut
             caption = f"round {number}: energy {energy / SCALE:.1f}, {changed} pixels changed"
             run.frame(caption, labels=cut.copy(), energy=energy / SCALE, step=number)
         labels, best = cut, Round(cut, costs, data, energy, number, number > blocks)
-        if not has_both(
-            labels
-        ):  # a box may turn out to be empty, soft seeds be overruled: there is nothing to learn from
+        if not has_both(labels):  # a box may be empty, soft seeds overruled: there is nothing to learn from
             break
     return best
 

@@ -10,6 +10,11 @@ from selenium.webdriver.common.actions.pointer_input import PointerInput
 from selenium.webdriver.common.by import By
 from steady import centre, wait_for
 
+SIZE = (160, 240)  # height, width of the photo
+STROKES = {"strokes": [
+    {"label": 1, "size": 0.05, "points": [[0.45, 0.5], [0.6, 0.5]]}, {"label": 2, "size": 0.05, "points": [[0.05, 0.05], [0.9, 0.05]]},
+]}  # fmt: skip
+
 
 class Tab:
     def __init__(self, browser):
