@@ -1,10 +1,9 @@
 """What the server sends to the clustering lessons and reads of their questions: exact, plain, mistakes in words."""
 
-import base64
 import json
-import zlib
 
 import numpy as np
+from sent import unpack
 from skimage import data
 
 from segdemo.image import fit
@@ -19,11 +18,6 @@ from segdemo.ui.lessons.clustering import spectrum as spectrum_page
 from segdemo.ui.lessons.clustering.parts import asked, in_words, integer, number, pairs
 
 PHOTO = fit(data.coffee(), 100)
-
-
-def unpack(packed):
-    kind = {1: "u1", 2: "<u2", 4: "<u4"}[packed["bytes"]]
-    return np.frombuffer(zlib.decompress(base64.b64decode(packed["data"])), kind).reshape(packed["height"], -1)
 
 
 def test_cloud_value_is_plain_and_exact():

@@ -6,10 +6,11 @@ from types import SimpleNamespace
 import gradio as gr
 import numpy as np
 import pytest
+from lesson_page import END, LEFT, RIGHT, Page
 from PIL import Image
+from sent import unpack
 from skimage import data
 from steady import console_errors
-from test_clustering_lessons import END, LEFT, RIGHT, Page, unpack
 
 from segdemo import Engine, methods
 from segdemo.crf.dense import CLIP

@@ -2,13 +2,13 @@
 
 import base64
 import json
-import zlib
 from urllib.parse import urlparse
 
 import cv2
 import gradio as gr
 import numpy as np
 import pytest
+from sent import unpack
 from skimage import data
 from steady import console_errors, load, wait_for
 
@@ -18,12 +18,6 @@ from segdemo.ui.viewer import empty_value, error_value, viewer, viewer_value
 from segdemo.ui.viewer.payload import fit, pack
 
 NASTY = '<img src=x onerror="window.hacked = 1"> </script> ${1} {{value}} `'
-
-
-def unpack(packed):
-    kind = {1: "u1", 2: "<u2", 4: "<u4"}[packed["bytes"]]
-    values = np.frombuffer(zlib.decompress(base64.b64decode(packed["data"])), kind)
-    return values.reshape(packed["height"], packed["width"])
 
 
 def pixels_of(address):
