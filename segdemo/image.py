@@ -250,6 +250,9 @@ def _damaged(name: str) -> ImageError:
 def stored_values(picture: Image.Image) -> np.ndarray:
     """The values of a grey or indexed picture, (H, W), as its file has them: Pillow scales those of 2 and 4 bits to 8."""
     tiles = getattr(picture, "tile", None)  # of a picture that is converted already there are none
-    mode = tiles[0][3] if tiles else ""
-    factor = {"L;2": 85, "L;4": 17}.get(mode if isinstance(mode, str) else mode[0], 1)
+    stored = (
+        tiles[0][3] if tiles else None
+    )  # the mode, or a tuple that begins with it, or whatever else a decoder wants
+    mode = stored[0] if isinstance(stored, tuple) and stored else stored
+    factor = {"L;2": 85, "L;4": 17}.get(mode, 1) if isinstance(mode, str) else 1
     return np.asarray(picture) // factor if factor > 1 else np.asarray(picture)

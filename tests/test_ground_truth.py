@@ -1,5 +1,6 @@
 """Reading what people drew: every kind of label PNG, BSDS's files, and what is neither."""
 
+import base64
 import struct
 import zlib
 
@@ -12,6 +13,8 @@ from segdemo.errors import GroundTruthError
 from segdemo.graphcut.scribbles import load_scribbles
 from segdemo.ground_truth import load_ground_truth, read_humans
 from segdemo.labels import IGNORE
+from segdemo.ui.scribble_pad.files import read_map
+from segdemo.ui.scribble_pad.seeds import rasterize
 
 LABELS = np.array([[0, 0, 1, 1], [0, 2, 2, 1], [255, 2, 2, 3]], np.uint8)
 
@@ -53,6 +56,18 @@ def test_few_bits_are_not_stretched(tmp_path, bits):
     (found,) = load_ground_truth(str(path))
     np.testing.assert_array_equal(found, labels)
     np.testing.assert_array_equal(load_scribbles(path), labels)
+    if bits == 2:  # the pad knows the labels 1 to 8
+        sent = read_map(base64.b64encode(path.read_bytes()).decode(), labels.shape)
+        np.testing.assert_array_equal(rasterize({"strokes": [sent]}, labels.shape), labels)
+
+
+@pytest.mark.parametrize("form", ["PNG", "XBM", "BMP", "TIFF", "GIF"])
+def test_scribbles_of_two_values_in_any_form(tmp_path, form):
+    """Pillow says in many ways how a file stores its pixels."""
+    drawn = np.arange(32).reshape(4, 8) % 2
+    path = saved(tmp_path / "scribbles", Image.fromarray(drawn.astype(bool)), format=form)
+    found = load_scribbles(path)
+    np.testing.assert_array_equal(found > 0, drawn > 0)
 
 
 def test_colours_are_regions(tmp_path):

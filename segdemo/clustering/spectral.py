@@ -53,7 +53,8 @@ def leading_eigenvectors(
     """The ``count`` smallest solutions of L f = λ D f: λ (count,) rising, f (N, count) with fᵀDf = 1.
 
     With f = D^(−1/2) z this is the largest part of the spectrum of D^(−1/2) W D^(−1/2), which is symmetric.
-    ``on_product`` is called before every product with the matrix, and may end the search by an exception.
+    ``on_product`` is called before every product with the matrix, and may end the search by an exception; graphs of at
+    most ``DENSE_NODES`` nodes are solved directly, without.
     """
     nodes = affinity.shape[0]
     scale = 1 / np.sqrt(np.asarray(affinity.sum(1)).ravel())

@@ -264,12 +264,22 @@ class HMM:
         return Potentials(np.log(self.initial), np.log(self.transition), switch, self.log_emission(features), lengths)
 
 
-def likeness(features: np.ndarray) -> np.ndarray:
-    """s_n in (0, 1], (N, T): how alike each step's features (N, T, D) are to those before, exp(-|d|^2 / (2 mean |d|^2))."""
+def squared_steps(features: np.ndarray) -> np.ndarray:
+    """|d_n|^2, (N, T): how far each step's features (N, T, D) are from those before; 0 for the first."""
     distance = np.zeros(features.shape[:2])
     distance[:, 1:] = (np.diff(features, axis=1) ** 2).sum(-1)
-    typical = distance[:, 1:].mean() if features.shape[1] > 1 else 0.0
-    return np.exp(-distance / (2 * typical)) if typical > 0 else np.ones(features.shape[:2])
+    return distance
+
+
+def typical_step(runs: Runs) -> float:
+    """The mean of |d_n|^2 over the runs, without what pads them; 0 where no step has one before it."""
+    after = _followers(runs)
+    return float(squared_steps(runs.features)[after].mean()) if after.any() else 0.0
+
+
+def likeness(features: np.ndarray, typical: float) -> np.ndarray:
+    """s_n in (0, 1], (N, T): how alike each step's features (N, T, D) are to those before, exp(-|d_n|^2 / (2 ``typical``))."""
+    return np.exp(-squared_steps(features) / (2 * typical)) if typical > 0 else np.ones(features.shape[:2])
 
 
 def quadratic(features: np.ndarray) -> np.ndarray:
@@ -288,6 +298,7 @@ class LinearChainCRF:
         transition: (K, K) a(before, after).
         contrast: b, what switching costs where neighbours are alike (usually negative).
         centre, spread: (D,) of the features that it was fitted to.
+        typical: of ``likeness``, from the same features.
     """
 
     weights: np.ndarray
@@ -295,14 +306,14 @@ class LinearChainCRF:
     contrast: float
     centre: np.ndarray
     spread: np.ndarray
+    typical: float
 
     def potentials(self, features: np.ndarray, lengths: np.ndarray | None = None) -> Potentials:
         """Scores whose sum along a path, less log Z, is log p(Y | X), of features (N, T, D)."""
         lengths = np.full(len(features), features.shape[1]) if lengths is None else lengths
         node = quadratic((features - self.centre) / self.spread) @ self.weights.T
-        return Potentials(
-            np.zeros(len(self.weights)), self.transition, self.contrast * likeness(features), node, lengths
-        )
+        switch = self.contrast * likeness(features, self.typical)
+        return Potentials(np.zeros(len(self.weights)), self.transition, switch, node, lengths)
 
     @classmethod
     def fit(cls, runs: Runs, labels: int, prior: float = 1.0, iterations: int = 60) -> LinearChainCRF:
@@ -316,12 +327,13 @@ class LinearChainCRF:
         nodes = quadratic((runs.features - centre) / spread)
         moments = nodes[inside].T @ nodes[inside] / inside.sum()
         decorrelate = np.linalg.inv(np.linalg.cholesky(moments + 1e-6 * np.eye(len(moments)))).T
-        objective = Likelihood(runs, nodes @ decorrelate, likeness(runs.features), labels, prior)
+        typical = typical_step(runs)
+        objective = Likelihood(runs, nodes @ decorrelate, likeness(runs.features, typical), labels, prior)
         found = minimize(
             objective, np.zeros(objective.size), jac=True, method="L-BFGS-B", options={"maxiter": iterations}
         )
         weights, transition, contrast = objective.unpack(found.x)
-        return cls(weights @ decorrelate.T, transition, float(contrast), centre, spread)
+        return cls(weights @ decorrelate.T, transition, float(contrast), centre, spread, typical)
 
 
 class Likelihood:

@@ -29,6 +29,9 @@ SCORE_RANGE = 8.0
 """Score maps in the replay show log-odds from minus to plus this, about a thirtieth of a per cent to all but that."""
 
 
+ALL_GONE = "The CRF gave all that the network had found to the background: lower the weights of its kernels, or segment without."
+
+
 class RefinementParams(Params):
     """The dense CRF's switches; every network method has them.
 
@@ -94,6 +97,7 @@ def refine(image: np.ndarray, segmentation: Segmentation, params: RefinementPara
         energy_name="variational free energy of the CRF (nats per pixel)",
         pictures=segmentation.pictures + _before_and_after(before, after, start, segmentation.names),
         facts=segmentation.facts | {"pixels changed by the CRF": f"{changed} %"},
+        notices=segmentation.notices + [ALL_GONE] * bool(start.any() and not labels.any()),
     )
 
 

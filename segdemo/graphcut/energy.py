@@ -9,7 +9,8 @@ smoothness term charges each pair of neighbours with different labels
 
 much inside an area of one colour, little across an edge of the photo. Seeds are hard
 constraints: a seed's own label costs nothing, the others more than all of its neighbours
-together, so that no minimum violates a seed.
+together, so that no minimum violates a seed, unless ``seed_cost`` names another price for
+overruling one (soft seeds).
 
 Energies are nats (natural logarithm). Cuts are computed in integers, ``SCALE`` to the nat:
 there the value of the maximum flow equals the energy of the minimum cut exactly.

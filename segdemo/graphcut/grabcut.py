@@ -29,7 +29,7 @@ from .binary import (
     islands,
     photo_contrasts,
 )
-from .energy import SCALE, STEPS, compiled, data_costs, evaluate, pairwise_weights, seed_price, seeded
+from .energy import SCALE, STEPS, compiled, data_costs, evaluate, is_hard, pairwise_weights, seed_price, seeded
 from .gaussians import component_moments, likeliest_components
 from .likelihood import (
     GAMUT,
@@ -90,13 +90,19 @@ def grabcut(image: np.ndarray, params: GrabCutParams, run: Run) -> Segmentation:
             "sigma (Lab units)": round(params.sigma or sigma, 3),
         }
     )
-    gone = "object" if labels[0, 0] == BACKGROUND else "background"
-    vanished = f"Nothing of the {gone} is left: draw a stroke on it, or lower the smoothness."
     return Segmentation(
         labels=labels, names=list(BINARY.names), palette=BINARY.palette, energy_name="energy (nats)",
         pictures=[*cost_pictures(posterior_costs(-best.costs)), cut_picture(labels, weights)] if run.keep_frames else [],
-        facts=facts, notices=[] if has_both(labels) else [vanished],
+        facts=facts, notices=[] if has_both(labels) else [vanished(int(labels[0, 0]), seeds)],
     )  # fmt: skip
+
+
+def vanished(left: int, seeds: np.ndarray) -> str:
+    """What to do when ``left`` is the only label in the result; its (h, w) seeds are as in ``grabcut_seeds``."""
+    gone, name = (OBJECT, "object") if left == BACKGROUND else (BACKGROUND, "background")
+    overruled = (seeds == gone + 1).any()
+    advice = "raise the seed cost, or set it to 0 to obey every stroke" if overruled else "draw a stroke on it"
+    return f"Nothing of the {name} is left: {advice}, or lower the smoothness."
 
 
 @dataclass
@@ -125,7 +131,7 @@ def iterate(colours, seeds, labels, mixtures, nearness, weights, params: GrabCut
     The first half of the rounds cuts blocks of pixels: those cuts only serve to learn from, and a graph of pixels
     whose colours are learned already is cut in half the time. Their energy is that of the blocks' labels on the pixels.
     """
-    learner, cuts, best = Learner(colours, mixtures), Cuts(seeds, weights), None
+    learner, cuts, best = Learner(colours, mixtures), Cuts(seeds, weights, params.seed_cost), None
     price, blocks = seed_price(weights, params.seed_cost), params.iterations // 2 if cuts.size > 1 else 0
     for number in range(1, params.iterations + 1):
         on_pass = stepper(run, number / (params.iterations + 1), f"round {number}")
@@ -164,12 +170,12 @@ def has_both(labels: np.ndarray) -> bool:
 class Cuts:
     """The cuts of all rounds on one photo: of blocks of pixels, and of pixels, where each goes on from the one before.
 
-    Both are made in the window of ``free_window``, outside of which nothing is to be decided.
+    With hard seeds both are made in the window of ``free_window``, outside of which nothing is to be decided.
     """
 
-    def __init__(self, seeds: np.ndarray, weights: list[np.ndarray]):
-        """(h, w) seeds and the pairwise weights, which stay."""
-        self.window, self.graphs = free_window(seeds), {}
+    def __init__(self, seeds: np.ndarray, weights: list[np.ndarray], seed_cost: float = 0.0):
+        """(h, w) seeds and the pairwise weights, which stay; ``seed_cost`` as in ``seed_price``."""
+        self.window, self.graphs = free_window(seeds) if is_hard(seed_cost) else (slice(None), slice(None)), {}
         self.weights = [np.ascontiguousarray(weight[self.window]) for weight in weights]
         self.size = max(1, max(seeds.shape) // BLOCKS)  # of a block, in pixels
 
@@ -247,7 +253,7 @@ def _add_to_edges(weights, steps, rows, columns, edges):
 def free_window(seeds: np.ndarray) -> tuple[slice, slice]:
     """The rows and columns that hold all pixels but background seeds, and one more on each side.
 
-    Outside of it all is background and stays so: no edge is cut there, and the flow is the same without.
+    If those seeds are hard, all outside of it is background and stays so: no edge is cut there, and the flow is the same without.
     """
     free = seeds != BACKGROUND + 1
     rows, columns = np.flatnonzero(free.any(axis=1)), np.flatnonzero(free.any(axis=0))

@@ -42,11 +42,10 @@ def feature_maps(network: nn.Module, x: Tensor) -> list[tuple[str, Tensor]]:
     """Title and map (N, C, h, w) of every stage that the network shows, and of its scores."""
     encode = next((getattr(network, part) for part in ("encoder", "encode", "trunk") if hasattr(network, part)), None)
     stages = list(encode(x)) if encode is not None else []
-    if stages and not all(
-        isinstance(stage, Tensor) for stage in stages
-    ):  # SegNet's indices are no map, but lead to maps
-        stages = [stages[0], *network.decode(stages)]
-    titled = [(f"stage {number}, stride {x.shape[2] // m.shape[2]}", m) for number, m in enumerate(stages, 1)]
+    named = [(f"stage {number}", stage) for number, stage in enumerate(stages, 1)]
+    if not all(isinstance(stage, Tensor) for stage in stages):  # SegNet's indices are no map, but lead to maps
+        named = [("encoder's end", stages[0]), *(("decoder", stage) for stage in network.decode(stages))]
+    titled = [(f"{name}, stride {x.shape[2] // features.shape[2]}", features) for name, features in named]
     return [*titled, ("scores", network(x))]
 
 

@@ -83,7 +83,7 @@ class InvertedResidual(nn.Module):
 class EfficientNetLite0(nn.Module):
     """The trunk. (N, 3, H, W), H and W multiples of ``output_stride`` -> four feature maps.
 
-    Returns features at strides 4, 8, 16 and ``output_stride`` with 24, 40, 112 and 320 channels.
+    Returns features with 24, 40, 112 and 320 channels at strides 4, 8, 16 and 32, none of them above ``output_stride``.
     """
 
     channels = (24, 40, 112, 320)

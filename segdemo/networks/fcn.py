@@ -7,6 +7,9 @@ map of scores; scores of earlier, finer layers are added to it one after the oth
     stride 32 ── score ───────────────────────────► FCN-32s
                    └─ up x2 ─(+)◄── score, stride 16 ► FCN-16s
                                └─ up x2 ─(+)◄── score, stride 8 ► FCN-8s
+
+The paper's x2 are transposed convolutions that start as bilinear interpolation and go on learning; here they stay
+bilinear (the paper's last step is fixed as well), so that one set of weights serves all three.
 """
 
 from __future__ import annotations

@@ -56,6 +56,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--iterations", type=int, help="instead of the recipe's")
     parser.add_argument("--batch", type=int, help="photos per step, instead of the recipe's")
+    parser.add_argument("--rate", type=float, help="peak learning rate of new layers, instead of the recipe's")
     parser.add_argument(
         "--crop", type=int, help="crop in pixels, instead of the recipe's; photos shrink with it (low resolution first)"
     )
@@ -131,7 +132,7 @@ def write_card(card: dict) -> None:
 
 def adjusted(recipe: Recipe, options: argparse.Namespace) -> Recipe:
     """The recipe with what the command line asks for instead."""
-    wishes = {name: getattr(options, name) for name in ("iterations", "seed", "batch", "crop")}
+    wishes = {name: getattr(options, name) for name in ("iterations", "seed", "batch", "crop", "rate")}
     changes = {name: value for name, value in wishes.items() if value is not None}
     if "crop" in changes:
         changes["scale"] = tuple(round(zoom * options.crop / recipe.crop, 3) for zoom in recipe.scale)

@@ -147,5 +147,6 @@ class Batches:
         while True:
             made = self.queue.get()
             if isinstance(made, Exception):
+                self.queue.put(made)  # for who asks once more
                 raise made
             yield made

@@ -83,8 +83,8 @@ def pinned(shown: int, others: int) -> str:
 
 def without(number: int, pins: list[Result]) -> list[Result]:
     """The pins without the one that is shown at place ``number``."""
-    shown = of_last_photo(pins)
-    return [pin for pin in pins if number >= len(shown) or pin is not shown[number]]
+    shown = [place for place, pin in enumerate(pins) if pin.key == pins[-1].key]
+    return [pin for place, pin in enumerate(pins) if number >= len(shown) or place != shown[number]]
 
 
 def titles(pins: list[Result]) -> list[str]:
@@ -98,14 +98,8 @@ def face_off(pins: list[Result], left: int | None, right: int | None) -> dict:
     photo, segmentation = pins[right].shown()
     other = pins[left].shown()[1]
     names = titles(pins)
-    title = f"{names[left]}  |  {names[right]}"
-    return viewer_value(
-        photo,
-        segmentation,
-        title,
-        f"{agreement(other.labels, segmentation.labels):.1%} of pixel pairs grouped alike (Rand index)",
-        before=other,
-    )
+    alike = f"{agreement(other.labels, segmentation.labels):.1%} of pixel pairs grouped alike (Rand index)"
+    return viewer_value(photo, segmentation, names[right], alike, before=(names[left], other))
 
 
 def agreement(first: np.ndarray, second: np.ndarray) -> float:

@@ -19,7 +19,7 @@ from .lessons.graph_patch import graph_lesson
 from .lessons.solutions import solutions_lesson
 from .photo import PhotoPanel
 from .scribble_pad import brushes_of, method_update, photo_update, scribble_pad, seeds_on, strokes_of
-from .workshop import Workshop, read_key, read_photo
+from .workshop import Workshop, key_of, read_photo
 
 BACKGROUND = 2
 """Its label on the pad, which a box has as well: all that lies outside of it."""
@@ -139,7 +139,7 @@ def read_seeds(value: Any, path: str | None, labels: int) -> np.ndarray:
     """The pad's strokes as seeds on the photo; a ``gr.Error`` in words when either cannot be used."""
     size = read_photo(path).shape[:2]
     try:
-        return seeds_on(read_key(path), value, size, labels)
+        return seeds_on(key_of(path), value, size, labels)
     except SegdemoError as error:
         raise gr.Error(str(error), title="These scribbles cannot be used", print_exception=False) from None
 

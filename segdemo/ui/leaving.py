@@ -33,8 +33,9 @@ class Page(gr.Blocks):
         return super().get_config_file() | {"connect_heartbeat": False}
 
 
-def give_back_when_left(page: Page, workshop: Workshop, states: list[gr.State]) -> None:
-    """When ``page`` is left, stop what runs for it, drop what waits, and empty its ``states``."""
+def give_back_when_left(page: Page, workshop: Workshop) -> None:
+    """When ``page``, all of whose parts are placed, is left: stop what runs for it, drop what waits, empty its states."""
+    states = [block for block in page.blocks.values() if isinstance(block, gr.State)]
 
     async def leave(request: gr.Request) -> list:
         drop_waiting(page, request.session_hash)

@@ -121,7 +121,7 @@ def build_page(engine: Engine) -> gr.Blocks:
         address.copy_on(link, panel.path, said, panel.examples)
         address.restore_on(page, tabs, panel.examples)
         endpoints(workshop)
-        give_back_when_left(page, workshop, [shared.results, shared.pins])
+        give_back_when_left(page, workshop)
     report_quietly(page, said)
     page.queue(default_concurrency_limit=1, max_size=200)
     return page

@@ -12,10 +12,11 @@ import gradio as gr
 from gradio.context import Context
 from PIL import Image
 
+from ..errors import SegdemoError
 from ..examples import examples
 from ..method import Params
 from .controls import control
-from .workshop import read_key
+from .workshop import key_of
 
 
 def photo_input(**options: Any) -> gr.Image:
@@ -80,11 +81,11 @@ def _example_files() -> list[tuple[str, str]]:
     return files
 
 
-def key_of(path: str | None) -> str:
+def shown_key(path: str | None) -> str:
     """The chosen photo's content key, by which the page tells results of other photos; "" for none or an unusable one."""
     try:
-        return read_key(path) if path else ""
-    except gr.Error:  # the run will say what is wrong with it
+        return key_of(path)
+    except SegdemoError:  # the run will say what is wrong with it
         return ""
 
 
@@ -112,7 +113,7 @@ def photo_panel() -> PhotoPanel:
     quiet = dict(api_visibility="private", show_progress="hidden")
     path.change(None, None, None, js=NAME_PHOTO, **quiet)
     chosen = gr.HTML("", elem_id="photo-key", js_on_load=KEY_SCRIPT, html_template="", visible="hidden")
-    path.change(key_of, path, chosen, **quiet)
+    path.change(shown_key, path, chosen, **quiet)
     Context.root_block.load(None, None, None, js=NAME_EXAMPLES % json.dumps([title for _, title in files]), **quiet)
     gallery.select(choose, None, path, api_visibility="private", show_progress="hidden")
     return panel

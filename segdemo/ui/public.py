@@ -80,6 +80,9 @@ def public_checkpoints(
     def segment(
         request: gr.Request, path, working_size, seed, results, name, crf, label_set, *values, progress=gr.Progress()
     ):
+        if official.unavailable(name):  # said once, not in both cards
+            yield {status: "<span class='problem'>This checkpoint is not here yet: press Download first.</span>"}
+            return
         params = dict(zip(controls, values, strict=True)) | {
             "working_size": working_size,
             "seed": seed,

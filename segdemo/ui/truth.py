@@ -11,14 +11,13 @@ import numpy as np
 from .. import metrics
 from ..errors import SegdemoError
 from ..ground_truth import load_ground_truth
-from ..image import content_key, load_image
 from ..labels import IGNORE, distinct_colours
 from ..segmentation import Frame, Segmentation
 from .cards import Shared
 from .packed import PackedLabels
-from .photo import PhotoPanel
+from .photo import PhotoPanel, shown_key
 from .viewer import empty_value, viewer, viewer_value
-from .workshop import Result
+from .workshop import Result, key_of, photo_of
 
 MEASURES = (
     ("covering", "each human region by its best match among ours, 1 is perfect", metrics.segmentation_covering, False),
@@ -80,13 +79,13 @@ def truth_panel(panel: PhotoPanel, shared: Shared, column: gr.Column, screen: gr
         try:
             if not photo_path:
                 raise SegdemoError("Choose the photo first, then its ground truth.")
-            photo = load_image(photo_path)
+            photo = photo_of(photo_path)
             humans = load_ground_truth(path, photo.shape[:2])
         except SegdemoError as error:
             return None, gr.update(visible=False), empty_value(HINT), f"**{error}**"
         drawn = f"{len(humans)} people" if len(humans) > 1 else "one label map"
         value = viewer_value(photo, as_segmentation(humans), "Human segmentation", drawn)
-        return Truth.of(content_key(photo), humans), gr.update(visible=True), value, f"Loaded: {drawn}."
+        return Truth.of(key_of(photo_path), humans), gr.update(visible=True), value, f"Loaded: {drawn}."
 
     file.change(load, [file, panel.path], [truth, column, screen, said], **QUIET)
     panel.path.change(keep_own, [truth, panel.path], file, **QUIET)
@@ -100,11 +99,7 @@ def keep_own(truth: Truth | None, photo_path: str | None):
     """The file box emptied when the photo is no longer the truth's: another photo, another truth."""
     if truth is None:
         return gr.skip()
-    try:
-        key = content_key(load_image(photo_path)) if photo_path else None
-    except SegdemoError:
-        key = None
-    return gr.skip() if key == truth.key else None
+    return gr.skip() if shown_key(photo_path) == truth.key else None
 
 
 def as_segmentation(humans: list[np.ndarray]) -> Segmentation:

@@ -47,6 +47,13 @@ def is_overtaken(screen: gr.HTML, visitor: str) -> bool:
     return any(place is screen for event in mine for place in event.fn.inputs)
 
 
+def current_event() -> Event | None:
+    """The event that is being answered here, if it came through the line."""
+    page, own = LocalContext.blocks.get(None), LocalContext.event_id.get(None)
+    jobs = [event for events in page._queue.active_jobs for event in events or ()] if page and own else []
+    return next((event for event in jobs if event._id == own), None)
+
+
 def _is_status(component: Any) -> bool:
     return STATUS in (component.elem_classes or ())
 

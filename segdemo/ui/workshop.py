@@ -20,13 +20,14 @@ import gradio as gr
 import numpy as np
 
 from ..engine import Engine, LeastRecentlyUsed
-from ..errors import Cancelled, SegdemoError
+from ..errors import Cancelled, ImageError, SegdemoError
 from ..export import label_png, overlay_png, report
 from ..image import content_key, fit, load_image
 from ..method import get_method
 from ..segmentation import Segmentation, resize_nearest
 from .packed import PackedLabels
 from .viewer import error_value, viewer_value
+from .waiting import current_event
 
 log = logging.getLogger("segdemo")
 _decoded = LeastRecentlyUsed(256 * 2**20)  # photos by file: with every stroke the same one is asked for
@@ -49,12 +50,14 @@ class Visits:
     def begin(self, request: gr.Request) -> Callable[[], bool]:
         """A fresh token for a run of this visitor; the function returned says whether to stop.
 
+        That is so, too, when the connection that waits for the answer is gone: programs say no goodbye as pages do.
         Gradio gives a function the request if it stands before all ``*values``, and nothing if it stands behind them.
         """
         token = threading.Event()
         with self._lock:
             self._tokens[token] = request.session_hash
-        return token.is_set
+        event = current_event()
+        return lambda: token.is_set() or (event is not None and not event.alive)
 
     def stop(self, request: gr.Request) -> None:
         """Stop all that runs for the visitor; also called when the page is closed."""
@@ -142,24 +145,26 @@ class Workshop:
         return viewer_value(photo, segmentation, title, subtitle) | {"key": result.key}, result
 
 
-def read_photo(path: str | None) -> np.ndarray:
-    """The photo a visitor gave, not to be written to; a ``gr.Error`` that says what to do if there is none or it is unusable."""
+def photo_of(path: str | None) -> np.ndarray:
+    """The photo a visitor gave, not to be written to; ``SegdemoError`` that says what to do if it is none or unusable."""
     if not path:
-        raise gr.Error(
-            "Choose a photo first: upload one, paste one, take one, or click an example.",
-            title="No photo yet",
-            print_exception=False,
-        )
-    try:
-        return _decoded.get((path, _last_change(path)), lambda: _decode(path))
-    except SegdemoError as error:
-        raise gr.Error(str(error), title="This photo cannot be used", print_exception=False) from None
+        raise ImageError("Choose a photo first: upload one, paste one, take one, or click an example.")
+    return _decoded.get((path, _last_change(path)), lambda: _decode(path))
 
 
-def read_key(path: str) -> str:
-    """The content key of ``read_photo``, remembered with it."""
-    photo = read_photo(path)
+def key_of(path: str | None) -> str:
+    """The content key of ``photo_of``, remembered with it."""
+    photo = photo_of(path)
     return _decoded.get((path, _last_change(path), "key"), lambda: content_key(photo))
+
+
+def read_photo(path: str | None) -> np.ndarray:
+    """``photo_of`` for events that show a notice: a ``gr.Error`` in its place."""
+    try:
+        return photo_of(path)
+    except SegdemoError as error:
+        title = "This photo cannot be used" if path else "No photo yet"
+        raise gr.Error(str(error), title=title, print_exception=False) from None
 
 
 def _last_change(path: str) -> int:

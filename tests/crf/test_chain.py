@@ -15,6 +15,7 @@ from segdemo.crf.chain import (
     labelled_runs,
     likeness,
     quadratic,
+    typical_step,
     viterbi,
 )
 from segdemo.errors import ParameterError
@@ -126,7 +127,7 @@ def test_training_has_converged_where_the_gradient_vanishes():
     runs = labelled_runs(features, labels)
     model = LinearChainCRF.fit(runs, 3, prior=1e-3)
     nodes = quadratic((runs.features - model.centre) / model.spread)
-    objective = Likelihood(runs, nodes, likeness(runs.features), 3, prior=0.0)
+    objective = Likelihood(runs, nodes, likeness(runs.features, model.typical), 3, prior=0.0)
     theta = np.concatenate([model.weights.ravel(), model.transition.ravel(), [model.contrast]])
     _, gradient = objective(theta)
     assert np.abs(gradient).max() < 0.01 * labels.size
@@ -136,7 +137,8 @@ def test_gradient_of_the_likelihood():
     features, labels = markov_lines(lines=3, steps=8)
     labels[0, 3] = -1  # runs of different lengths
     runs = labelled_runs(features, labels)
-    objective = Likelihood(runs, quadratic(runs.features), likeness(runs.features), 3, prior=0.3)
+    alike = likeness(runs.features, typical_step(runs))
+    objective = Likelihood(runs, quadratic(runs.features), alike, 3, prior=0.3)
     theta = np.random.default_rng(0).normal(size=objective.size)
     _, gradient = objective(theta)
     for i in range(objective.size):
@@ -230,4 +232,21 @@ def test_limits(model):
         features = np.full((*shape, 3), 0.5)
         fitted = model.fit(labelled_runs(features, np.zeros(shape, int)), 1)
         np.testing.assert_allclose(forward_backward(fitted.potentials(features)).node, 1)
-    assert (likeness(np.ones((2, 5, 3))) == 1).all()
+    assert (likeness(np.ones((2, 5, 3)), 0.0) == 1).all()
+
+
+def test_likeness_is_measured_with_one_scale_in_training_and_after():
+    """What pads short runs has no steps of its own."""
+    rng = np.random.default_rng(0)
+    labels = np.full((3, 40), -1)
+    labels[0], labels[1, :5], labels[2, 7:9] = rng.integers(0, 2, 40), 0, 1
+    features = 50 + rng.normal(0, 1, (3, 40, 2))
+    runs = labelled_runs(features, labels)
+    steps = [
+        ((features[row, a + 1 : b] - features[row, a : b - 1]) ** 2).sum(-1)
+        for row, a, b in ((0, 0, 40), (1, 0, 5), (2, 7, 9))
+    ]
+    assert typical_step(runs) == pytest.approx(np.concatenate(steps).mean())
+    model = LinearChainCRF.fit(runs, 2)
+    assert model.typical == typical_step(runs)
+    np.testing.assert_allclose(model.potentials(features).switch, model.contrast * likeness(features, model.typical))

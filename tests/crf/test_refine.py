@@ -1,11 +1,13 @@
 """Refinement of a network's segmentation: replay, maps, energy, caching, cancelling."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 from skimage import data, transform
 
-from segdemo.crf.refine import RefinementParams, refine
+from segdemo.crf.refine import ALL_GONE, RefinementParams, refine
 from segdemo.errors import Cancelled, ParameterError
 from segdemo.labels import VOC21
 from segdemo.method import Run
@@ -54,6 +56,21 @@ def test_result_and_replay():
     assert "free energy" in result.energy_name
     assert [picture.title for picture in result.pictures][0] == "score map" and len(result.pictures) == 3
     assert {"CRF lattices", "CRF mean field"} <= set(run.timings)
+
+
+def test_an_object_that_the_crf_gives_away_is_spoken_of():
+    image = np.full((40, 60, 3), 90, np.uint8)
+    scores = np.full((2, 40, 60), 0.5, np.float32)
+    scores[:] = np.array([0.9, 0.1])[:, None, None]
+    scores[:, 20, 30] = 0.4, 0.6
+    network = Segmentation(scores.argmax(0).astype(np.uint8), ["background", "cat"], VOC21.palette[:2], scores)
+    network = replace(network, notices=["said before"])
+    result = refine(image, network, RefinementParams(), Run())
+    assert network.labels.any() and not result.labels.any()
+    assert result.notices == ["said before", ALL_GONE] and network.notices == ["said before"]
+    assert refine(image, network, RefinementParams(crf_spatial_weight=0, crf_bilateral_weight=0), Run()).notices == [
+        "said before"
+    ]
 
 
 def test_belief_maps_are_small_and_few():

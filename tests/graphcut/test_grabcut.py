@@ -182,6 +182,19 @@ def test_overruled_or_lonely_seeds_end_in_words_not_in_nan(kind, seed_cost):
         result, _ = cut(image, scribbles, seed_cost=seed_cost, smoothness=200.0)
         assert np.isin(result.labels, (0, 1)).all()
         assert bool(result.notices) == (result.labels.min() == result.labels.max())
+        if result.notices and scribbles is both:
+            assert "seed cost" in result.notices[0] and "draw" not in result.notices[0]
+
+
+@pytest.mark.parametrize("seed_cost", [0.05, 1.0])
+def test_soft_seeds_may_be_overruled_outside_the_box_too(seed_cost):
+    """The cuts reach over the whole photo, or the flow would not be the energy of the labels shown."""
+    image, disc = two_tone_disc(96)
+    scribbles = outside_of_box(96, 48 - int(np.sqrt(disc.sum() / np.pi) * 0.7))
+    assert (disc & (scribbles == 2)).sum() > 300
+    result, run = cut(image, scribbles, seed_cost=seed_cost, connected=False)
+    np.testing.assert_array_equal(result.labels == 1, disc)
+    assert result.facts["energy"] == result.facts["maximum flow"] == pytest.approx(run.energy[-1])
 
 
 def test_a_lonely_background_pixel_on_a_large_photo():

@@ -61,6 +61,9 @@ def test_every_network_shows_maps_that_lead_back_to_the_picture(name):
     titled = feature_maps(network, x)
     assert len(titled) > 2 and titled[-1][0] == "scores"
     assert all(features.ndim == 4 and features.requires_grad for _, features in titled)
+    # SegNet's encoder keeps no maps but its last; what follows is no stage to be compared with the others' first.
+    assert titled[0][0] == ("encoder's end, stride 32" if name.startswith("segnet") else titled[0][0])
+    assert titled[0][0].startswith("stage 1, ") != name.startswith("segnet")
 
 
 def test_networks_without_stages_show_their_scores():

@@ -15,7 +15,7 @@ from segdemo.method import Run
 from segdemo.ui.lessons.clustering import cloud, slic, toy
 from segdemo.ui.lessons.clustering import elbow as elbow_page
 from segdemo.ui.lessons.clustering import spectrum as spectrum_page
-from segdemo.ui.lessons.clustering.parts import asked, in_words, integer, number, pairs
+from segdemo.ui.lessons.teaching import asked, in_words, integer, number, pairs
 
 PHOTO = fit(data.coffee(), 100)
 

@@ -227,6 +227,18 @@ def test_connected_superpixels_have_no_centre_to_choose(page):
     page.canvas("slic", "l.board")
 
 
+def test_an_answer_that_comes_after_another_photo_was_chosen_says_so(page):
+    page.open("slic")
+    stale = lambda: page.part("slic-stale").is_displayed()  # noqa: E731
+    assert not stale()
+    answer = "return l.show({ state: 'result', turn: l.turn }).then(() => true);"
+    page.ask("slic", "l.tell = () => {}; l.decode = async () => l.result; l.request();")
+    page.ask("slic", f"window.dispatchEvent(new Event('segdemo-photo')); {answer}")
+    assert stale()
+    page.ask("slic", f"l.request(); {answer}")
+    assert not stale()
+
+
 def test_elbow_is_offered_to_kmeans(page):
     page.open("elbow")
     page.answered("elbow", lambda: page.part("elbow-space").send_keys("RGB"))

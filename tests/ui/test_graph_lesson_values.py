@@ -16,7 +16,7 @@ from segdemo.lessons.solutions import solutions
 from segdemo.ui.graphcut import read_seeds
 from segdemo.ui.lessons.graph_patch import patch_value, read_ask
 from segdemo.ui.lessons.solutions import strip_value
-from segdemo.ui.lessons.teaching import taught
+from segdemo.ui.lessons.teaching import in_words, taught
 from segdemo.ui.workshop import Workshop
 
 pytest.importorskip("selenium")
@@ -36,7 +36,11 @@ def files(tmp_path_factory):
 
 
 def ask(files, lesson, show, strokes=STROKES, file="cup.png", **params):
-    return taught(Workshop(Engine("cpu")), lesson, lambda photo: params, show, str(files / file), strokes, VISITOR)
+    return told(Workshop(Engine("cpu")), lesson, lambda photo: params, show, str(files / file), VISITOR, strokes)
+
+
+def told(*question):
+    return in_words(lambda: taught(*question))
 
 
 def test_what_the_page_is_told_of_a_patch(files):
@@ -62,13 +66,13 @@ def test_lessons_explain_what_is_missing(files):
     def say(**wrong):
         return ask(files, graph_patch, patch_value, **wrong)["message"]
 
-    assert "no scribbles" in say(strokes=None)
+    assert "no scribbles" in say(strokes={})
     assert "background" in say(strokes={"strokes": STROKES["strokes"][:1]})
     assert "Clear" in say(strokes={"strokes": 3})
     assert "not a picture" in say(file="broken.json")
     assert "size" in say(size=99)
     assert "server's log" in say(nonsense=lambda: 0, working_size="x")
-    answer = taught(Workshop(Engine("cpu")), graph_patch, None, patch_value, None, STROKES, VISITOR)
+    answer = told(Workshop(Engine("cpu")), graph_patch, None, patch_value, None, VISITOR, STROKES)
     assert "Choose a photo" in answer["message"]
 
 

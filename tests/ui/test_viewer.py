@@ -187,6 +187,7 @@ def results():
         "many": viewer_value(photo(120, 240), many, "superpixels"),
         "long": viewer_value(photo(), long(), "long"),
         "plain": viewer_value(photo(), segmentation(), "plain"),
+        "duel": viewer_value(photo(), segmentation(), "right", before=("left", segmentation(count=6))),
     }
 
 
@@ -195,7 +196,7 @@ def address(results):
     with gr.Blocks() as demo:
         with gr.Row():
             left, right = viewer(group="pair", label="left"), viewer(group="pair", label="right")
-        for name in ("rich", "many", "long"):
+        for name in ("rich", "many", "long", "duel"):
             gr.Button(name, elem_id=name).click(
                 lambda name=name: (results[name], results["plain"]), None, [left, right]
             )
@@ -274,6 +275,35 @@ def test_drawing_modes_opacity_and_divider_change_the_canvas(page):
     page.ask("v.setOpacity(0);")
     page.keys(0, "b")
     np.testing.assert_array_equal(page.canvas()[:, : middle - 4], divided[:, : middle - 4])  # the bare photo
+
+
+def test_two_results_under_one_divider_are_read_and_chosen_from_by_themselves(page):
+    page.press("duel")
+    page.wait(lambda: page.part(0, "title").text == "left | right")
+    assert [tag.text for tag in page.viewer(0).find_elements("css selector", ".sv-tag")] == ["left", "right"]
+    assert page.part(0, "before-title").text == "Left: left" and page.part(0, "after-title").text == "Right: right"
+    assert page.part(0, "compare").get_attribute("aria-pressed") == "true"
+    counts = [
+        len(page.part(0, name).find_elements("css selector", ".sv-label")) for name in ("before-legend", "legend")
+    ]
+    assert counts == [6, 3]
+    read = "return [0.1, 0.45, 0.55, 0.9].map((u) => v.read({ u, v: 0.5 })).map((r) => [r.name, r.share]);"
+    found = [[name, round(share, 2)] for name, share in page.ask(read)]
+    assert found == [["label 0", 0.17], ["label 2", 0.17], ["label 1", 0.33], ["label 2", 0.33]]
+    page.ask("v.setOpacity(100);")
+    shown = page.canvas()
+    height, width = shown.shape[:2]
+    colours = distinct_colours(6)
+    np.testing.assert_array_equal(shown[height // 2, width // 4, 2::-1], colours[1])
+    page.part(0, "before-legend").find_elements("css selector", ".sv-label")[1].click()
+    hidden = page.canvas()
+    assert (hidden[height // 2, width // 4] != shown[height // 2, width // 4]).any()
+    np.testing.assert_array_equal(hidden[:, width // 2 + 4 :], shown[:, width // 2 + 4 :])
+    page.part(0, "mode-outline").click()
+    assert (page.canvas()[:, : width // 2 - 4] != hidden[:, : width // 2 - 4]).any()
+    page.press("rich")
+    page.wait(lambda: page.part(0, "title").text == NASTY)
+    assert not page.part(0, "before-title").is_displayed() and not page.part(0, "after-title").is_displayed()
 
 
 def test_the_curves_axis_counts_iterations_where_the_replay_leaves_out_some(page):

@@ -2,8 +2,10 @@
 
 import inspect
 import threading
+import time
 
 import gradio as gr
+import httpx
 import pytest
 
 from segdemo import Engine
@@ -11,6 +13,7 @@ from segdemo.examples import examples
 from segdemo.turn import FOR_VISITOR
 from segdemo.ui.page import build_page
 from segdemo.ui.waiting import NEVER_BEGAN, STATUS, drop_waiting
+from segdemo.ui.workshop import Visits
 
 gradio_client = pytest.importorskip("gradio_client")
 
@@ -50,6 +53,36 @@ def test_stop_drops_what_waits_and_nothing_else():
         kept[0].result(20)
         assert sorted(begun) == ["first", "last", "no status"]
         assert mine.predict(api_name="/stop") == 0
+    finally:
+        page.close()
+
+
+def test_a_run_whose_caller_has_gone_stops():
+    """A program, or a browser that crashed, says no goodbye: its connection ends."""
+    visits, heard = Visits(), []
+
+    def run(request: gr.Request):
+        is_cancelled, deadline = visits.begin(request), time.monotonic() + 20
+        heard.append("begun")
+        while not is_cancelled() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        heard.append("stopped" if is_cancelled() else "ran to its end")
+
+    with gr.Blocks() as page:
+        gr.Button().click(run, None, None, api_name="run")
+    page.queue()
+    _, url, _ = page.launch(prevent_thread_lock=True, quiet=True)
+    try:
+        api, me = f"{url}gradio_api/queue", {"session_hash": "caller"}
+        joined = httpx.post(f"{api}/join", json=me | {"data": [], "fn_index": 0}).raise_for_status()
+        assert joined.json()["event_id"]
+        with httpx.stream("GET", f"{api}/data", params=me) as stream:
+            next(line for line in stream.iter_lines() if "process_starts" in line)
+            assert heard == ["begun"]
+        deadline = time.monotonic() + 10
+        while len(heard) < 2 and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert heard == ["begun", "stopped"]
     finally:
         page.close()
 

@@ -21,7 +21,7 @@ class GraphLesson {
     const [x, y] = place || [number("x"), number("y")];
     this.pause();
     this.part("busy").hidden = false;
-    this.ask({ turn: ++this.turn, ask: { x, y, size: number("size"), side: number("side") } });
+    this.ask({ ask: { turn: ++this.turn, x, y, size: number("size"), side: number("side") } });
   }
 
   show(value) {

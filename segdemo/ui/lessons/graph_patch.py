@@ -7,7 +7,6 @@ null for a place of the lesson's own choice, side 0 for the working size), or wh
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import cv2
@@ -20,12 +19,11 @@ from ...image import fit
 from ...lessons.graph_patch import LARGEST, SMALLEST, PatchLesson, graph_patch
 from ...segmentation import resize_nearest
 from ..assets import beside
-from ..cards import ENGINE
 from ..photo import PhotoPanel
 from ..scribble_pad import BINARY_BRUSHES
 from ..viewer.payload import photo_url
 from ..workshop import Workshop
-from .teaching import empty_with, taught, turn_of
+from .teaching import WIRING, answered, asked, empty_with, number, taught
 
 PICTURE_SIDE = 512
 """About how long the longer side of the picture to pick from is, in pixels."""
@@ -50,27 +48,26 @@ def graph_lesson(workshop: Workshop, panel: PhotoPanel, pad: gr.HTML, fields: di
         def params(photo: np.ndarray) -> dict[str, Any]:
             return dict(zip(fields, values)) | {"seed": seed} | read_ask(value, photo.shape[:2], working_size)
 
-        return taught(workshop, graph_patch, params, patch_value, path, strokes, request) | turn_of(value)
+        def compute() -> dict[str, Any]:
+            return taught(workshop, graph_patch, params, patch_value, path, request, strokes or {})
 
-    lesson.input(
-        show, [lesson, *panel.shared, pad, *fields.values()], lesson,
-        concurrency_id=ENGINE, api_visibility="private", show_progress="hidden", trigger_mode="multiple",
-    )  # fmt: skip
+        return answered(lesson, request, value, compute)
+
+    lesson.input(show, [lesson, *panel.shared, pad, *fields.values()], lesson, **WIRING)
     empty_with(panel, lesson)
     return lesson
 
 
 def read_ask(value: Any, photo_size: tuple[int, int], working_size: int) -> dict[str, Any]:
     """The page's question as parameters of the lesson; x and y come in pixels of the photo of ``photo_size`` = (H, W)."""
-    ask = value.get("ask", {}) if isinstance(value, dict) else {}
 
-    def number(name: str, low: float, high: float) -> float | None:
-        given = ask.get(name)
-        return min(max(given, low), high) if isinstance(given, (int, float)) and math.isfinite(given) else None
+    def within(name: str, low: float, high: float) -> float | None:
+        given = number(asked(value), name, None)
+        return None if given is None else min(max(given, low), high)
 
-    x, y = (number(name, 0, extent - 1) for name, extent in zip("xy", photo_size[::-1]))
+    x, y = (within(name, 0, extent - 1) for name, extent in zip("xy", photo_size[::-1]))
     centre = None if x is None or y is None else ((x + 0.5) / photo_size[1], (y + 0.5) / photo_size[0])
-    size, side = number("size", SMALLEST, LARGEST), number("side", 0, 4096)
+    size, side = within("size", SMALLEST, LARGEST), within("side", 0, 4096)
     return {"centre": centre, "size": int(size or 8), "working_size": int(side or working_size)}
 
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import html
-import logging
+from functools import partial
 
 import gradio as gr
 import numpy as np
 
-from ...errors import Cancelled, SegdemoError
 from ...lessons.receptive_field import CROP, Field, receptive_fields
 from ...method import Method
 from ...segmentation import heatmap
@@ -16,9 +15,8 @@ from ..cards import ENGINE
 from ..photo import PhotoPanel
 from ..viewer.payload import photo_url
 from ..workshop import Workshop, read_photo
-from .teaching import FAILED
+from .teaching import in_words, taught
 
-log = logging.getLogger("segdemo")
 INTRO = (
     "**How far does a network look?** The gradient of the unit in the middle of each map tells which pixels it heeds (Luo et al. 2016). L layers of "
     "3 x 3 see 1 + 2L pixels across, but those near the middle count most. Attention looks across the whole picture from the first stage on "
@@ -34,32 +32,33 @@ def receptive_field_lesson(workshop: Workshop, panel: PhotoPanel, networks: list
     with gr.Row(elem_classes="toolbar"):
         chosen = gr.CheckboxGroup([(m.title, m.name) for m in networks], value=preferred, label="Networks", scale=4)
         run = gr.Button("Look back", variant="primary", elem_id="field-run", scale=1, min_width=160)
-    board = gr.HTML("", elem_id="field")
+    board, asked_of = gr.HTML("", elem_id="field"), gr.State(None)
 
     def show(request: gr.Request, path, names, progress=gr.Progress()):
-        photo, is_cancelled = read_photo(path), workshop.visits.begin(request)
-        try:
-            fields = workshop.engine.teach(
-                receptive_fields, photo, working_size=640, networks=names, is_cancelled=is_cancelled,
-                on_step=lambda fraction, text: progress(fraction, desc=text),
-            )  # fmt: skip
-        except Cancelled:
-            return "<p class='problem'>Stopped.</p>"
-        except SegdemoError as error:
-            return f"<p class='problem'>{html.escape(str(error))}</p>"
-        except Exception:
-            log.exception("a lesson failed")
-            return f"<p class='problem'>{FAILED}</p>"
-        return (
-            "".join(board_row(titles[name], found) for name, found in fields.items())
-            or "<p>Choose a network first.</p>"
+        on_step = lambda fraction, text: progress(fraction, desc=text)  # noqa: E731
+        params = {"working_size": 640, "networks": names, "on_step": on_step}
+        read_photo(path)  # without one, a notice
+        told = in_words(
+            lambda: taught(
+                workshop, receptive_fields, lambda photo: params, partial(board_value, titles), path, request
+            )
         )
+        return told.get("board") or f"<p class='problem'>{html.escape(told['message'])}</p>", path
 
-    run.click(
-        show, [panel.path, chosen], board, show_progress="full", concurrency_id=ENGINE, show_progress_on=board,
+    quiet = dict(api_visibility="private", show_progress="hidden")
+    shown = run.click(
+        show, [panel.path, chosen], [board, asked_of], show_progress="full", concurrency_id=ENGINE, show_progress_on=board,
         api_visibility="private",
     )  # fmt: skip
-    panel.path.change(lambda: "", None, board, api_visibility="private", show_progress="hidden")
+    panel.path.change(lambda: "", None, board, **quiet)
+    # Another photo was chosen meanwhile: what has come is of the one before.
+    shown.then(lambda asked, now: gr.skip() if asked == now else "", [asked_of, panel.path], board, **quiet)
+
+
+def board_value(titles: dict[str, str], photo: np.ndarray, fields: dict[str, list[Field]]) -> dict[str, str]:
+    """The lesson's board: a row for each network."""
+    rows = [board_row(titles[name], found) for name, found in fields.items()]
+    return {"board": "".join(rows) or "<p>Choose a network first.</p>"}
 
 
 def board_row(title: str, fields: list[Field]) -> str:

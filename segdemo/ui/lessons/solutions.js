@@ -40,7 +40,7 @@ class SolutionsLesson {
 
   request() {
     this.part("busy").hidden = false;
-    this.ask({ turn: ++this.turn });
+    this.ask({ ask: { turn: ++this.turn } });
   }
 
   show(value) {

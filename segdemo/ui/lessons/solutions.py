@@ -18,12 +18,11 @@ from ...image import fit
 from ...lessons.solutions import Solution, solutions
 from ...segmentation import resize_nearest
 from ..assets import beside
-from ..cards import ENGINE
 from ..photo import PhotoPanel
 from ..viewer.payload import photo_url
 from ..workshop import Workshop
 from .graph_patch import draw_outline
-from .teaching import empty_with, taught, turn_of
+from .teaching import WIRING, answered, empty_with, taught
 
 WORKING_SIDE = 256
 """Long side, in pixels, at which the cuts are made."""
@@ -49,12 +48,13 @@ def solutions_lesson(workshop: Workshop, panel: PhotoPanel, pad: gr.HTML, fields
     def show(request: gr.Request, value, path, working_size, seed, strokes, *values):
         params = dict(zip(fields, values)) | {"seed": seed, "working_size": min(WORKING_SIDE, working_size)}
         shown = partial(strip_value, chosen=params["smoothness"])
-        return taught(workshop, solutions, lambda photo: params, shown, path, strokes, request) | turn_of(value)
 
-    lesson.input(
-        show, [lesson, *panel.shared, pad, *fields.values()], lesson,
-        concurrency_id=ENGINE, api_visibility="private", show_progress="hidden", trigger_mode="multiple",
-    )  # fmt: skip
+        def compute() -> dict[str, Any]:
+            return taught(workshop, solutions, lambda photo: params, shown, path, request, strokes or {})
+
+        return answered(lesson, request, value, compute)
+
+    lesson.input(show, [lesson, *panel.shared, pad, *fields.values()], lesson, **WIRING)
     empty_with(panel, lesson)
     return lesson
 

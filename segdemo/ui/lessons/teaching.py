@@ -1,8 +1,9 @@
-"""What lessons on the page share: the call through the engine, and errors in words."""
+"""What all lessons on the page share: questions read with care, the call through the engine, answers or errors in words."""
 
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -10,52 +11,84 @@ import gradio as gr
 import numpy as np
 
 from ...errors import Cancelled, SegdemoError
-from ...image import content_key, load_image
+from ..cards import ENGINE
 from ..photo import PhotoPanel
 from ..scribble_pad import seeds_on
-from ..workshop import Workshop
+from ..waiting import is_overtaken
+from ..workshop import Workshop, key_of, photo_of
 
 log = logging.getLogger("segdemo")
 FAILED = "This lesson failed unexpectedly; the details are in the server's log. The methods still run."
+WIRING = dict(concurrency_id=ENGINE, api_visibility="private", show_progress="hidden", trigger_mode="multiple")
+"""Every question is sent: of "always_last" the last would carry what the answer before it left in the lesson's value."""
+
+
+def answered(screen: gr.HTML, request: gr.Request, value: Any, compute: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """The answer to the question in a lesson's ``value``; nothing is computed where a later one waits already.
+
+    The question's number travels with it: the page shows only the answer to its last one.
+    """
+    overtaken = is_overtaken(screen, request.session_hash)
+    return ({"state": "overtaken"} if overtaken else in_words(compute)) | {"turn": asked(value).get("turn")}
+
+
+def in_words(compute: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """What ``compute`` returns, or the value that says what went wrong and leaves the lesson as it is."""
+    try:
+        return compute()
+    except Cancelled:
+        message = "Stopped."
+    except SegdemoError as error:
+        message = str(error)
+    except Exception:
+        log.exception("a lesson failed")
+        message = FAILED
+    return {"state": "error", "message": message}
 
 
 def taught(
     workshop: Workshop, lesson: Callable, params: Callable[[np.ndarray], dict], show: Callable[[np.ndarray, Any], dict],
-    path: str | None, strokes: dict | None, request: gr.Request,
+    path: str | None, request: gr.Request, strokes: dict | None = None,
 ) -> dict[str, Any]:  # fmt: skip
-    """What ``show(photo, result)`` makes of a lesson's result, or ``{"state": "error", "message": ...}``.
+    """What ``show(photo, result)`` makes of the result of a lesson on the visitor's photo.
 
     Args:
-        lesson: run by ``Engine.teach`` with the two kinds of seed that the binary methods know.
+        lesson: run by ``Engine.teach``.
         params: of the photo (H, W, 3), what to give ``Engine.teach`` and the lesson.
         path: the visitor's photo, or None.
-        strokes: the value of the scribble pad.
+        strokes: for lessons on seeds, the value of the scribble pad, with the two kinds that the binary methods know.
     """
-    if not path:
-        return failed("Choose a photo first: upload one, paste one, take one, or click an example.")
-    try:
-        photo = load_image(path)
-        seeds = seeds_on(content_key(photo), strokes, photo.shape[:2], labels=2)
-        is_cancelled = workshop.visits.begin(request)
-        found = workshop.engine.teach(lesson, photo, scribbles=seeds, is_cancelled=is_cancelled, **params(photo))
-        return show(photo, found)
-    except Cancelled:
-        return failed("Stopped.")
-    except SegdemoError as error:
-        return failed(str(error))
-    except Exception:
-        log.exception("a lesson failed")
-        return failed(FAILED)
+    is_cancelled = workshop.visits.begin(request)  # first: a Stop while a large photo is decoded counts
+    photo, given = photo_of(path), {}
+    if strokes is not None:
+        given["scribbles"] = seeds_on(key_of(path), strokes, photo.shape[:2], labels=2)
+    return show(photo, workshop.engine.teach(lesson, photo, is_cancelled=is_cancelled, **given, **params(photo)))
 
 
-def turn_of(value: Any) -> dict[str, Any]:
-    """The number of the page's question, to travel with the answer: the page shows only the answer to its last one."""
-    return {"turn": value.get("turn") if isinstance(value, dict) else None}
+def asked(value: Any) -> dict[str, Any]:
+    """The question in a lesson's value, or an empty one."""
+    ask = value.get("ask") if isinstance(value, dict) else None
+    return ask if isinstance(ask, dict) else {}
 
 
-def failed(message: str) -> dict[str, Any]:
-    """The value that shows ``message`` and leaves what is there as it is."""
-    return {"state": "error", "message": message}
+def number(ask: dict[str, Any], name: str, default: float | None) -> float | None:
+    """A finite number of the question, or the default."""
+    given = ask.get(name)
+    if isinstance(given, bool) or not isinstance(given, (int, float)) or not math.isfinite(given):
+        return default
+    return given
+
+
+def integer(ask: dict[str, Any], name: str, default: int) -> int:
+    return int(number(ask, name, default))
+
+
+def pairs(ask: dict[str, Any], name: str, most: int) -> list[tuple[float, float]]:
+    """At most ``most`` pairs of finite numbers under ``name``; what is no such pair is left out."""
+    given = ask.get(name)
+    rows = [row for row in given if isinstance(row, (list, tuple)) and len(row) == 2] if isinstance(given, list) else []
+    found = [(number({"x": x}, "x", math.nan), number({"y": y}, "y", math.nan)) for x, y in rows[: most + 1]]
+    return [pair for pair in found if all(map(math.isfinite, pair))]
 
 
 def empty_with(panel: PhotoPanel, lesson: gr.HTML) -> None:

@@ -13,7 +13,7 @@ from PIL import Image
 
 from ...errors import ScribbleError
 from ...graphcut.scribbles import fit_scribbles
-from ...image import MAX_BYTES, MAX_PIXELS
+from ...image import MAX_BYTES, MAX_PIXELS, stored_values
 from .seeds import MAX_LABEL, pack_map, rasterize
 
 MAX_SIDE = 2048
@@ -72,7 +72,7 @@ def _decode(file: str) -> np.ndarray:
                 raise ScribbleError(f"This picture has more than {MAX_PIXELS / 1e6:g} megapixels: {ADVICE}.")
             if picture.mode not in ("P", "L", "1", "I;16", "I"):
                 raise ScribbleError(f"This picture has colours in place of label numbers: {ADVICE}.")
-            return np.asarray(picture).astype(np.int64)
+            return stored_values(picture).astype(np.int64)
     except ScribbleError:
         raise
     except (binascii.Error, OSError, SyntaxError, ValueError, TypeError, Image.DecompressionBombError):

@@ -23,7 +23,7 @@ from .payload import empty_value, error_value, viewer_value
 
 __all__ = ["empty_value", "error_value", "viewer", "viewer_value"]
 
-_SCRIPTS = ("pixels.js", "text.js", "stage.js", "legend.js", "replay.js", "viewer.js")
+_SCRIPTS = ("pixels.js", "text.js", "mask.js", "stage.js", "legend.js", "replay.js", "viewer.js")
 
 
 _source = beside(__file__)

@@ -43,7 +43,7 @@ def viewer_value(
     title: str,
     subtitle: str = "",
     display_size: int = 1024,
-    before: Segmentation | None = None,
+    before: tuple[str, Segmentation] | None = None,
 ) -> dict[str, Any]:
     """Everything the viewer shows of one result, as JSON-serialisable values.
 
@@ -53,7 +53,7 @@ def viewer_value(
         title: name of the method.
         subtitle: what stands beside it, e.g. ``"2.1 s, 4.8 M parameters"``.
         display_size: long side, in pixels, at which photo and labels are sent (never enlarged).
-        before: another segmentation of the photo, to lie left of the divider.
+        before: title and labels of another segmentation of the photo, to lie left of the divider.
     """
     size = fit(segmentation.labels.shape, display_size)
     kept = _evenly(len(segmentation.frames), MAX_FRAMES)
@@ -65,14 +65,8 @@ def viewer_value(
         "subtitle": subtitle,
         "size": list(segmentation.labels.shape),
         "photo": photo_url(photo, size),
-        "labels": pack(resize_nearest(segmentation.labels, size)),
-        "names": [str(name) for name in segmentation.names],
-        "palette": _hex(segmentation.palette),
-        "shares": [round(float(share), 6) for share in segmentation.shares],
+        **_labelled(segmentation, size),
         "opacity": segmentation.opacity,
-        "listed": _occurring(segmentation),
-        # A black background only darkens the photo; the legend brings it back.
-        "hidden": [0] if segmentation.names[0] == "background" and not segmentation.palette[0].any() else [],
         "scores": _scores(segmentation),
         "frames": [_frame(frame) for frame in frames],
         "steps": [i + 1 if segmentation.frames[i].step is None else segmentation.frames[i].step for i in kept],
@@ -82,7 +76,20 @@ def viewer_value(
         "facts": [[str(key), _plain(value)] for key, value in segmentation.facts.items()],
         "timings": [[stage, float(seconds)] for stage, seconds in segmentation.timings.items()],
         "notices": list(segmentation.notices),
-        "before": before and {"labels": pack(resize_nearest(before.labels, size)), "palette": _hex(before.palette)},
+        "before": before and {"title": before[0]} | _labelled(before[1], size),
+    }
+
+
+def _labelled(segmentation: Segmentation, size: tuple[int, int]) -> dict[str, Any]:
+    """The label map at ``size`` = (h, w) and its legend."""
+    return {
+        "labels": pack(resize_nearest(segmentation.labels, size)),
+        "names": [str(name) for name in segmentation.names],
+        "palette": _hex(segmentation.palette),
+        "shares": [round(float(share), 6) for share in segmentation.shares],
+        "listed": _occurring(segmentation),
+        # A black background only darkens the photo; the legend brings it back.
+        "hidden": [0] if segmentation.names[0] == "background" and not segmentation.palette[0].any() else [],
     }
 
 

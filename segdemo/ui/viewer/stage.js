@@ -1,7 +1,6 @@
 // The canvas: photo, mask, divider and marks, and the pointer, wheel and pinch upon it.
 
 const MAX_ZOOM = 40, CLICK_SLOP = 5, DOUBLE_CLICK_MS = 400, WHEEL_PAUSE_MS = 350;
-const OUTLINE_OF_MANY = 0x4de1ff;  // ABGR: one bright yellow when labels are too many for a colour each
 
 // A wheel turn that began as scrolling of the page stays with the page.
 let lastPageWheel = 0;
@@ -21,13 +20,10 @@ class Stage {
     this.mode = "fill";
     this.opacity = 0.6;
     this.divider = null;
-    this.highlight = null;
     this.pin = null;
     this.ghost = null;
-    this.fill = blankCanvas(1, 1);
-    this.outline = blankCanvas(1, 1);
-    this.other = blankCanvas(1, 1);
-    this.edge = null;
+    this.mask = new Mask();
+    this.other = new Mask();
     this.pointers = new Map();
     this.lastClick = { time: -1e9, x: 0, y: 0 };
     new ResizeObserver(() => this.draw()).observe(box);
@@ -36,17 +32,25 @@ class Stage {
     this.listenToDivider();
   }
 
-  // scene: { width, height, base, labels, colours, visible, map, thin, before }; `before`, with
-  // labels and colours of its own, lies left of the divider, where else the bare photo is.
+  // scene: { width, height, base, mask, map, before }; `map` is shown in place of `mask`, what a Mask shows;
+  // `before`, another of that kind or null, lies left of the divider, where else the bare photo is.
   show(scene) {
-    if (!this.scene || scene.labels !== this.scene.labels) this.edge = null;
     this.scene = scene;
-    this.repaint();
+    this.mask.show(scene.mask);
+    this.other.show(scene.before);
+    this.draw();
   }
 
   repaint() {
-    this.stale = true;
+    this.mask.stale = this.other.stale = true;
     this.draw();
+  }
+
+  // Whether (u, v) of the picture is left of the divider, with another mask than on its right.
+  isBefore({ u }) {
+    if (this.divider === null || !this.scene || !this.scene.before) return false;
+    const place = this.rectangle();
+    return place.left + u * place.width < this.divider * this.box.clientWidth;
   }
 
   draw() {
@@ -79,26 +83,17 @@ class Stage {
     if (this.canvas.width !== deviceWidth) this.canvas.width = deviceWidth;
     if (this.canvas.height !== deviceHeight) this.canvas.height = deviceHeight;
     const place = this.rectangle();
-    this.paintLayers(place.scale);
+    for (const mask of [this.mask, this.other]) mask.paint(place.width, this.mode !== "fill");
     const context = this.canvas.getContext("2d");
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
     context.clearRect(0, 0, width, height);
     this.drawImage(context, this.scene.base, place, 1);
-    context.save();
-    if (this.divider !== null) {
-      const middle = this.divider * width;
-      if (this.scene.before) this.within(context, 0, middle, height, () => this.drawImage(context, this.other, place, this.opacity));
-      context.beginPath();
-      context.rect(middle, 0, width, height);
-      context.clip();
-    }
-    const strong = Math.min(1, 1.6 * this.opacity);  // lines and maps: nearly full at the slider's default
-    if (this.scene.map) this.drawImage(context, this.scene.map.canvas, place, strong);
-    else if (this.scene.labels) {
-      if (this.mode !== "outline") this.drawImage(context, this.fill, place, this.opacity);
-      if (this.mode !== "fill") this.drawImage(context, this.outline, place, strong);
-    }
-    context.restore();
+    const { map, mask, before } = this.scene, middle = this.divider === null ? 0 : this.divider * width;
+    if (before) this.within(context, 0, middle, height, () => this.drawMask(context, this.other, place));
+    this.within(context, middle, width - middle, height, () => {
+      if (map) this.drawImage(context, map.canvas, place, this.strong);
+      else if (mask) this.drawMask(context, this.mask, place);
+    });
     if (this.ghost) this.drawMark(context, this.ghost, place, 4);
     if (this.pin) this.drawMark(context, this.pin, place, 7);
     this.canvas.dataset.drawn = Number(this.canvas.dataset.drawn || 0) + 1;
@@ -111,6 +106,16 @@ class Stage {
     context.clip();
     draw();
     context.restore();
+  }
+
+  // Opacity of lines and maps: nearly full at the slider's default.
+  get strong() {
+    return Math.min(1, 1.6 * this.opacity);
+  }
+
+  drawMask(context, mask, place) {
+    if (this.mode !== "outline") this.drawImage(context, mask.fill, place, this.opacity);
+    if (this.mode !== "fill") this.drawImage(context, mask.outline, place, this.strong);
   }
 
   drawImage(context, image, place, alpha) {
@@ -131,34 +136,6 @@ class Stage {
       context.lineWidth = width;
       context.stroke();
     }
-  }
-
-  // Colour the mask anew, but only when labels, choice of labels or thickness have changed.
-  paintLayers(scale) {
-    const { labels, colours, visible, thin } = this.scene;
-    if (!labels) return;
-    const fine = (scale * this.scene.width) / labels.width;
-    const reach = thin ? 1 : Math.min(4, Math.max(1, Math.round(1.2 / fine)));
-    const wantsEdge = this.mode !== "fill" && (!this.edge || reach !== this.reach);
-    if (wantsEdge) {
-      this.edge = boundaries(labels, reach, thin);
-      this.reach = reach;
-    }
-    if (!this.stale && !wantsEdge) return;
-    this.stale = false;
-    const tint = Uint32Array.from(colours, (hex, k) => {
-      if (!visible[k]) return 0;
-      return pixelOf(hex, !visible[this.highlight] || this.highlight === k ? 255 : 40);
-    });
-    paintPixels(this.fill, labels.width, labels.height, (i) => tint[labels.values[i]]);
-    const { before } = this.scene;
-    if (before) {
-      const inks = Uint32Array.from(before.colours, (hex) => pixelOf(hex, 255));
-      paintPixels(this.other, before.labels.width, before.labels.height, (i) => inks[before.labels.values[i]]);
-    }
-    if (this.mode === "fill") return;
-    const lines = thin ? tint.map((pixel) => pixel && (pixel & 0xff000000) | OUTLINE_OF_MANY) : tint;
-    paintPixels(this.outline, labels.width, labels.height, (i) => (this.edge[i] ? lines[labels.values[i]] : 0));
   }
 
   // Stage coordinates to picture coordinates in [0, 1), or null beside the picture.

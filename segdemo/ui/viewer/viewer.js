@@ -6,6 +6,17 @@ const groups = new Map();
 const wantsKey = (node, key) => node.matches("input, select, [role=slider]") ||
   ((key === " " || key === "enter") && node.matches("button, summary"));
 
+// What a Mask shows of a result, with the choice of labels made in a legend.
+const sideOf = (labels, { palette, listed }, legend) =>
+  ({ labels, colours: palette, visible: legend.visible, thin: listed.length > FEW_LABELS });
+
+// The label at (u, v) of a label map; shares of the area by label, an array or a Map.
+function labelAt(labels, { names, palette }, shares, u, v) {
+  const label = valueAt(labels, u, v);
+  const share = (shares instanceof Map ? shares.get(label) : shares[label]) || 0;
+  return { label, name: names[label], colour: palette[label], share };
+}
+
 class MaskViewer {
   constructor(root, group, label) {
     this.root = root;
@@ -17,7 +28,9 @@ class MaskViewer {
     root.setAttribute("aria-label", label);
     this.part("canvas").setAttribute("aria-label", `${label}: picture with mask; arrow keys step the replay or move ` +
       "the picture, plus and minus zoom, B compares, Enter reads the centre");
-    this.legend = new Legend(this.part("legend"), () => this.stage.repaint(), (label) => this.highlight(label));
+    const legend = (name, mask) => new Legend(this.part(name), () => this.stage.repaint(), (label) => this.highlight(mask, label));
+    this.legend = legend("legend", "mask");
+    this.otherLegend = legend("before-legend", "other");  // of what lies left of the divider
     this.replay = new Replay(root, () => this.compose());
     this.stage = new Stage(this.part("stage"), {
       hover: (at, point) => this.everywhere((viewer) => viewer.hover(at, viewer === this ? point : null)),
@@ -37,7 +50,7 @@ class MaskViewer {
 
   // Too many labels for a colour each to mean anything: superpixels.
   get hasMany() {
-    return this.result.listed.length > FEW_LABELS;
+    return [this.result, this.result.before].some((side) => side && side.listed.length > FEW_LABELS);
   }
 
   // This viewer and those of its group that are still on the page.
@@ -78,7 +91,7 @@ class MaskViewer {
     }
     const pictures = value.pictures.map((picture) => ({ ...picture }));
     const frames = value.frames.map((frame) => ({ ...frame, cache: {} }));
-    const left = before && { labels: before, colours: value.before.palette };
+    const left = before && { ...value.before, labels: before };
     return { ...value, photo, labels, scores, pictures, frames, before: left, photoAddress: value.photo };
   }
 
@@ -102,7 +115,7 @@ class MaskViewer {
     const isNewPhoto = !this.result || this.result.photoAddress !== result.photoAddress;
     this.result = result;
     this.picture = null;
-    this.stage.pin = this.stage.ghost = this.stage.highlight = null;
+    this.stage.pin = this.stage.ghost = this.stage.mask.highlight = this.stage.other.highlight = null;
     this.part("pin").hidden = this.part("tooltip").hidden = true;
     this.part("empty").hidden = true;
     this.root.querySelector(".sv-body").hidden = false;
@@ -111,17 +124,30 @@ class MaskViewer {
     const aspect = result.photo.naturalWidth / result.photo.naturalHeight;
     this.part("stage").style.aspectRatio = Math.min(Math.max(aspect, 0.6), 3);
     this.legend.show(result);
+    this.showSides();
     this.replay.show(result);
     this.showPictures();
     this.showChips("facts", result.facts.map(([name, value]) => [name, number(value)]));
     this.showChips("timings", result.timings.map(([stage, seconds]) => [stage, duration(seconds)]));
     if (!this.hasChosenMode) this.setMode(this.hasMany ? "outline" : "fill");
     if (!this.hasChosenOpacity) this.setOpacity(100 * result.opacity);
-    if (result.before) this.stage.setDivider(this.stage.divider === null ? 0.5 : this.stage.divider);
     this.compose();
     if (isNewPhoto) this.stage.setView({ zoom: 1, x: 0.5, y: 0.5 }, false);
     this.root.dataset.state = "result";
     this.root.dataset.turn = this.turn;
+  }
+
+  // Two results under the divider: each side by its name, with a legend of its own.
+  showSides() {
+    const { before, title } = this.result, box = this.part("before-legend").parentElement;
+    box.hidden = this.part("after-title").hidden = !before;
+    if (before) this.otherLegend.show(before);
+    this.part("before-title").textContent = before ? `Left: ${before.title}` : "";
+    this.part("after-title").textContent = before ? `Right: ${title}` : "";
+    const [left, right] = this.root.querySelectorAll(".sv-tag");
+    left.textContent = before ? before.title : "photo";
+    right.textContent = before ? title : "result";
+    if (before && this.stage.divider === null) this.divide(0.5);
   }
 
   // Whether the result is of the photo that is chosen; what names no photo (pins) always is.
@@ -131,7 +157,7 @@ class MaskViewer {
   }
 
   showHead() {
-    const { title, subtitle, notices } = this.result;
+    const { subtitle, notices, before } = this.result, title = before ? `${before.title} | ${this.result.title}` : this.result.title;
     this.root.querySelector(".sv-head").hidden = !title && !subtitle;
     this.part("title").textContent = title;
     this.part("subtitle").textContent = subtitle;
@@ -198,10 +224,9 @@ class MaskViewer {
     const asImage = !picture && parts && parts.image;
     const base = picture ? picture.pixels : asImage || result.photo;
     this.stage.show({
-      width: base.naturalWidth, height: base.naturalHeight, base, labels: asImage ? null : labels,
-      map: (!picture && parts && parts.map) || null,
-      colours: result.palette, visible: this.legend.visible, thin: this.hasMany,
-      before: picture || asImage ? null : result.before,
+      width: base.naturalWidth, height: base.naturalHeight, base, map: (!picture && parts && parts.map) || null,
+      mask: !asImage && labels ? sideOf(labels, result, this.legend) : null,
+      before: picture || asImage || !result.before ? null : sideOf(result.before.labels, result.before, this.otherLegend),
     });
     if (parts && parts.labels) parts.labels.shares = parts.labels.shares || sharesOf(parts.labels);
     this.legend.update(parts && parts.labels ? parts.labels.shares : null);
@@ -219,9 +244,9 @@ class MaskViewer {
     return { labels, image, map };
   }
 
-  highlight(label) {
-    if (this.stage.highlight === label) return;
-    this.stage.highlight = label;
+  highlight(mask, label) {
+    if (this.stage[mask].highlight === label) return;
+    this.stage[mask].highlight = label;
     this.stage.repaint();
   }
 
@@ -229,18 +254,15 @@ class MaskViewer {
 
   // Label, area share and probabilities at (u, v) of what is shown.
   read({ u, v }) {
-    const { result, stage, replay } = this;
-    const { labels, map } = stage.scene;
+    const { result, stage, replay } = this, { mask, map, before } = stage.scene;
+    if (stage.isBefore({ u })) return labelAt(before.labels, result.before, result.before.shares, u, v);
     if (map) return { name: replay.layer, value: (valueAt(map, u, v) / 255).toFixed(2) };
-    if (!labels) return null;
-    const label = valueAt(labels, u, v);
-    const shares = this.legend.shares;
-    const share = shares ? shares.get(label) || 0 : result.shares[label];
+    if (!mask) return null;
+    const { shares } = this.legend, found = labelAt(mask.labels, result, shares || result.shares, u, v);
     const bars = replay.frame || !result.scores ? [] : result.scores.labels
       .map((other, plane) => ({ label: other, probability: valueAt(result.scores, u, v, plane) / 255 }))
       .sort((a, b) => b.probability - a.probability);
-    return { label, name: result.names[label], colour: result.palette[label], share, bars,
-      probability: (bars.find((bar) => bar.label === label) || {}).probability };
+    return { ...found, bars, probability: (bars.find((bar) => bar.label === found.label) || {}).probability };
   }
 
   hover(at, point) {
@@ -323,8 +345,13 @@ class MaskViewer {
   }
 
   compare() {
-    const on = this.stage.divider === null;
-    this.stage.setDivider(on ? 0.5 : null);
+    this.divide(this.stage.divider === null ? 0.5 : null);
+  }
+
+  // The divider at this part of the width, or none.
+  divide(position) {
+    const on = position !== null;
+    this.stage.setDivider(position);
     this.part("compare").setAttribute("aria-pressed", String(on));
     for (const tag of this.root.querySelectorAll(".sv-tag")) tag.hidden = !on;
   }

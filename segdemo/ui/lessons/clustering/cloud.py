@@ -11,7 +11,8 @@ from ....lessons.colour_cloud import MOST_CLUSTERS, ColourCloud, colour_cloud
 from ...photo import PhotoPanel
 from ...viewer.payload import pack
 from ...workshop import Workshop
-from .parts import HUES, hexes, integer, pairs, photo_lesson, picture, rounded
+from ..teaching import integer, pairs
+from .parts import HUES, hexes, photo_lesson, picture, rounded
 
 WORKING_SIZE = 256
 

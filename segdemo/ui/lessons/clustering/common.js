@@ -66,6 +66,7 @@ class Lesson {
     this.onPhoto = () => {
       if (!root.isConnected) return;
       this.part("error").hidden = true;  // it was about the photo before, or about there being none
+      this.isOutdated = !this.part("busy").hidden;  // the answer under way will be about that photo
       if (root.dataset.state === "result" && this.part("stale")) this.part("stale").hidden = false;
     };
     window.addEventListener("segdemo-photo", this.onPhoto);
@@ -77,7 +78,7 @@ class Lesson {
   question() { return {}; }
 
   request(further = {}) {
-    this.part("busy").hidden = false;
+    this.part("busy").hidden = this.isOutdated = false;
     this.turn += 1;
     this.tell({ ...this.question(), ...further, turn: this.turn });
   }
@@ -97,7 +98,7 @@ class Lesson {
     if (value.state !== "result") return;
     const answer = await this.decode(JSON.parse(JSON.stringify(value)));  // Gradio's values are proxies, slow to read
     if (value.turn !== this.turn) return;
-    if (this.part("stale")) this.part("stale").hidden = true;
+    if (this.part("stale")) this.part("stale").hidden = !this.isOutdated;
     this.part("body").hidden = false;
     this.receive(answer);
     this.root.dataset.state = "result";

@@ -1,9 +1,7 @@
-"""What the clustering lessons share on the server's side: placing, reading questions, sending arrays."""
+"""What the clustering lessons share on the server's side: placing, sending arrays."""
 
 from __future__ import annotations
 
-import logging
-import math
 from collections.abc import Callable
 from functools import cache
 from typing import Any
@@ -12,22 +10,17 @@ import cv2
 import gradio as gr
 import numpy as np
 
-from ....errors import Cancelled, SegdemoError
-from ....image import fit, load_image
+from ....image import fit
 from ...assets import beside
-from ...cards import ENGINE
 from ...photo import PhotoPanel
 from ...viewer.payload import photo_url
-from ...waiting import is_overtaken
 from ...workshop import Workshop
-from ..teaching import FAILED
+from ..teaching import WIRING, answered, asked, taught
 
-log = logging.getLogger("segdemo")
 SCRIPTS = (
     "../../viewer/pixels.js", "common.js", "cloud_view.js", "cloud.js", "spectrum.js", "tree.js", "toy.js", "slic.js",
     "elbow.js", "mount.js",
 )  # fmt: skip
-NO_PHOTO = "Choose a photo first: upload one, paste one, take one, or click an example."
 PICTURE_SIDE = 720
 """Long side, in pixels, of the photo behind a lesson."""
 HUES = (
@@ -74,70 +67,13 @@ def photo_lesson(
 
     def answer(request: gr.Request, value, path):
         def compute() -> dict[str, Any]:
-            if not path:
-                raise SegdemoError(NO_PHOTO)
-            photo, is_cancelled = load_image(path), workshop.visits.begin(request)
-            options = {"working_size": working_size, "is_cancelled": is_cancelled, **read(asked(value))}
-            return show(photo, workshop.engine.teach(lesson, photo, **options))
+            params = {"working_size": working_size} | read(asked(value))
+            return taught(workshop, lesson, lambda photo: params, show, path, request)
 
         return answered(screen, request, value, compute)
 
     screen.input(answer, [screen, panel.path], screen, **WIRING)
     return screen
-
-
-def answered(screen: gr.HTML, request: gr.Request, value: Any, compute: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """The answer to the question in a lesson's ``value``; nothing is computed where a later one waits already."""
-    overtaken = is_overtaken(screen, request.session_hash)
-    return ({"state": "overtaken"} if overtaken else in_words(compute)) | turn_of(value)
-
-
-def in_words(compute: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """What ``compute`` returns, or the value that says what went wrong and leaves the lesson as it is."""
-    try:
-        return compute()
-    except Cancelled:
-        return {"state": "error", "message": "Stopped."}
-    except SegdemoError as error:
-        return {"state": "error", "message": str(error)}
-    except Exception:
-        log.exception("a lesson failed")
-        return {"state": "error", "message": FAILED}
-
-
-def turn_of(value: Any) -> dict[str, Any]:
-    """The number of the question, which travels with the answer: the page shows only the answer to its last one."""
-    return {"turn": asked(value).get("turn")}
-
-
-WIRING = dict(concurrency_id=ENGINE, api_visibility="private", show_progress="hidden", trigger_mode="multiple")
-"""Every question is sent: of "always_last" the last would carry what the answer before it left in the lesson's value."""
-
-
-def asked(value: Any) -> dict[str, Any]:
-    """The question in a lesson's value, or an empty one."""
-    ask = value.get("ask") if isinstance(value, dict) else None
-    return ask if isinstance(ask, dict) else {}
-
-
-def number(ask: dict[str, Any], name: str, default: float) -> float:
-    """A finite number of the question, or the default."""
-    given = ask.get(name)
-    if isinstance(given, bool) or not isinstance(given, (int, float)) or not math.isfinite(given):
-        return default
-    return given
-
-
-def integer(ask: dict[str, Any], name: str, default: int) -> int:
-    return int(number(ask, name, default))
-
-
-def pairs(ask: dict[str, Any], name: str, most: int) -> list[tuple[float, float]]:
-    """At most ``most`` pairs of finite numbers under ``name``; what is no such pair is left out."""
-    given = ask.get(name)
-    rows = [row for row in given if isinstance(row, (list, tuple)) and len(row) == 2] if isinstance(given, list) else []
-    found = [(number({"x": x}, "x", math.nan), number({"y": y}, "y", math.nan)) for x, y in rows[: most + 1]]
-    return [pair for pair in found if all(map(math.isfinite, pair))]
 
 
 def picture(photo: np.ndarray, shape: tuple[int, int]) -> str:

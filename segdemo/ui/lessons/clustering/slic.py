@@ -11,7 +11,8 @@ from ....lessons.slic_steps import SlicSteps, slic_steps
 from ...photo import PhotoPanel
 from ...viewer.payload import pack
 from ...workshop import Workshop
-from .parts import integer, number, photo_lesson, picture, rounded
+from ..teaching import integer, number
+from .parts import photo_lesson, picture, rounded
 
 WORKING_SIZE = 320
 

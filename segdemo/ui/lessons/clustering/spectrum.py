@@ -12,7 +12,8 @@ from ....lessons.spectrum import Spectrum, spectrum
 from ...photo import PhotoPanel
 from ...viewer.payload import pack
 from ...workshop import Workshop
-from .parts import HUES, integer, number, photo_lesson, picture, rounded
+from ..teaching import integer, number
+from .parts import HUES, photo_lesson, picture, rounded
 
 WORKING_SIZE = 384
 

@@ -8,7 +8,8 @@ import gradio as gr
 import numpy as np
 
 from ....lessons.toy_points import MOST_POINTS, ToyClusters, make_points, toy_clusters
-from .parts import HUES, WIRING, answered, asked, board, integer, number, pairs, rounded
+from ..teaching import WIRING, answered, asked, integer, number, pairs
+from .parts import HUES, board, rounded
 
 
 def toy_lesson() -> gr.HTML:

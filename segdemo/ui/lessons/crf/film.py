@@ -13,7 +13,8 @@ from ....lessons.mean_field import MeanFieldFilm, mean_field_film
 from ....method import Method
 from ...photo import PhotoPanel
 from ...workshop import Workshop
-from ..clustering.parts import hexes, integer, picture
+from ..clustering.parts import hexes, picture
+from ..teaching import integer
 from .parts import LARGEST, board, chosen_network, planes, wire
 
 PREFERRED = ("deeplab-v2", "fcn-8s")

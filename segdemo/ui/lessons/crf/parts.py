@@ -10,13 +10,13 @@ import gradio as gr
 import numpy as np
 
 from ....errors import SegdemoError
-from ....image import load_image
 from ....method import Method
 from ...assets import beside
 from ...photo import PhotoPanel
 from ...viewer.payload import pack
-from ...workshop import Workshop
-from ..clustering.parts import NO_PHOTO, WIRING, answered, asked, lesson_html, script
+from ...workshop import Workshop, photo_of
+from ..clustering.parts import lesson_html, script
+from ..teaching import WIRING, answered, asked
 
 SCRIPTS = (
     "../../viewer/pixels.js",
@@ -65,9 +65,8 @@ def wire(
 
     def answer(request: gr.Request, value, path, *values):
         def found() -> dict[str, Any]:
-            if not path:
-                raise SegdemoError(NO_PHOTO)
-            return compute(load_image(path), asked(value), workshop.visits.begin(request), *values)
+            is_cancelled = workshop.visits.begin(request)  # first: a Stop while a large photo is decoded counts
+            return compute(photo_of(path), asked(value), is_cancelled, *values)
 
         shown = answered(screen, request, value, found)
         updates = shown.pop("further", {})

@@ -1,0 +1,40 @@
+// A label map as two pictures, its areas and its boundaries, coloured anew only when something has changed.
+
+const OUTLINE_OF_MANY = 0x4de1ff;  // ABGR: one bright yellow when labels are too many for a colour each
+
+class Mask {
+  constructor() {
+    this.fill = blankCanvas(1, 1);
+    this.outline = blankCanvas(1, 1);
+    this.side = this.edge = this.highlight = null;
+  }
+
+  // side: { labels, colours, visible, thin }, or null for nothing to show
+  show(side) {
+    if (!side || !this.side || side.labels !== this.side.labels) this.edge = null;
+    this.side = side;
+    this.stale = true;
+  }
+
+  // With `width` screen pixels across the picture; boundaries only where they are asked for.
+  paint(width, withOutline) {
+    if (!this.side || !this.side.labels) return;
+    const { labels, colours, visible, thin } = this.side;
+    const reach = thin ? 1 : Math.min(4, Math.max(1, Math.round((1.2 * labels.width) / width)));
+    const wantsEdge = withOutline && (!this.edge || reach !== this.reach);
+    if (wantsEdge) {
+      this.edge = boundaries(labels, reach, thin);
+      this.reach = reach;
+    }
+    if (!this.stale && !wantsEdge) return;
+    this.stale = false;
+    const tint = Uint32Array.from(colours, (hex, k) => {
+      if (!visible[k]) return 0;
+      return pixelOf(hex, !visible[this.highlight] || this.highlight === k ? 255 : 40);
+    });
+    paintPixels(this.fill, labels.width, labels.height, (i) => tint[labels.values[i]]);
+    if (!withOutline) return;
+    const lines = thin ? tint.map((pixel) => pixel && (pixel & 0xff000000) | OUTLINE_OF_MANY) : tint;
+    paintPixels(this.outline, labels.width, labels.height, (i) => (this.edge[i] ? lines[labels.values[i]] : 0));
+  }
+}
