@@ -293,7 +293,7 @@ class Engine:
                 result = refine(working, result, settings, run)
         run.step(1.0, "done")
         result.frames, result.energy, result.timings = run.frames, run.energy, run.timings
-        result.device = str(run.device)
+        result.device, result.spared = str(run.device), run.spared
         return result
 
     def _with_fallback(self, attempt: Callable[[torch.device], Any]) -> Any:

@@ -66,7 +66,7 @@ VOC_NAMES = (
 )  # fmt: skip
 VOC21 = LabelSet("VOC-21", VOC_NAMES, voc_colormap(21))
 
-BINARY = LabelSet("binary", ("background", "foreground"), np.array([[38, 70, 128], [244, 162, 45]], np.uint8))
+BINARY = LabelSet("binary", ("background", "object"), np.array([[38, 70, 128], [244, 162, 45]], np.uint8))
 
 CITYSCAPES_NAMES = (
     "road", "sidewalk", "building", "wall", "fence", "pole", "traffic light", "traffic sign", "vegetation", "terrain", "sky",

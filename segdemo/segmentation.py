@@ -59,6 +59,7 @@ class Segmentation:
         timings: seconds per stage, in order.
         opacity: how opaque the mask is best shown at first, 1 where the palette is the photo's own colours.
         method, params, seed, device: filled in by the engine.
+        spared: seconds that the run did not take as some of it was kept from earlier runs; by the engine, too.
     """
 
     labels: np.ndarray
@@ -77,6 +78,7 @@ class Segmentation:
     params: dict = field(default_factory=dict)
     seed: int = 0
     device: str = "cpu"
+    spared: float = 0.0
 
     @cached_property
     def scores(self) -> np.ndarray | None:

@@ -262,7 +262,7 @@ def unavailable(name: str) -> str | None:
         return None
     return (
         f"{entry.title} is not downloaded yet: about {entry.megabytes} MB. Licence: {entry.licence}. "
-        f"Fetch it on the Networks tab or with: python -m segdemo download {name}"
+        f"Download it on the page's Networks tab (Public checkpoints) or with: python -m segdemo download {name}"
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,11 +11,11 @@ import gradio as gr
 from gradio.components import Component
 from gradio.context import Context
 
-from ..errors import Cancelled, SegdemoError
+from ..errors import Cancelled, ParameterError, SegdemoError
 from .assets import LIVE
-from .viewer import empty_value, viewer
+from .viewer import as_text, empty_value, viewer
 from .waiting import STATUS, drop_waiting
-from .workshop import Result, Workshop, export_files, read_photo
+from .workshop import Result, Workshop, export_files, photo_of
 
 ENGINE = "engine"
 """All events that compute share this concurrency group, one at a time."""
@@ -95,37 +96,43 @@ def run_cards(
     """Run the methods of ``cards`` one after the other; each viewer is updated as soon as its result is there.
 
     Yields updates by component, for an event whose outputs are ``places`` of the cards, ``shared.results`` and ``status``.
+    Raises ``SegdemoError`` for what keeps all of them from running, see ``in_status``.
     """
     if not cards:
-        raise gr.Error("Choose at least one method to run.", title="Nothing chosen", print_exception=False)
+        raise ParameterError("Choose at least one method to run.")
     is_cancelled = workshop.visits.begin(request)  # first: a Stop while a large photo is decoded counts
+    # In every yield: of what a yield leaves out, the page may not yet have drawn what came before.
+    hidden = {c.files: gr.update(value=None, visible=False) for c, _ in cards}  # they were of the result before
     if progress is not None:
-        yield {status: ""}  # what the run before said of itself
-    photo = read_photo(path)
+        yield hidden | {status: ""}  # what the run before said of itself
+    photo = photo_of(path)
     results, succeeded = dict(results), 0
     for number, (target, params) in enumerate(cards):
         span = number / len(cards), (number + 1) / len(cards)
         try:
             value, result = workshop.run(target.method, photo, progress, is_cancelled, span, **params, **target.fixed)
         except Cancelled:
-            yield {status: "Stopped. Results that were ready are kept."}
+            yield hidden | {status: "Stopped. Results that were ready are kept."}
             return
         if result is not None:
             results[target.key] = result
             succeeded += 1
-        yield {
-            target.viewer: value,
-            target.files: gr.update(value=None, visible=False),  # they were of the result before
+        yield hidden | {
+            target.viewer: as_text(value),
             shared.results: results,
             status: f"{number + 1} of {len(cards)} done: {target.title}",
         }
     failed = len(cards) - succeeded
     done = "Done." if len(cards) == 1 else f"Done: {succeeded} results."
-    yield {
-        status: done
-        if not failed
-        else f"{failed} of {len(cards)} could not run: see the message in the picture's place."
-    }
+    yield hidden | {status: f"{failed} of {len(cards)} could not run: see what its card says." if failed else done}
+
+
+def in_status(status: gr.HTML, updates: Iterator[dict]) -> Iterator[dict]:
+    """The updates of a run; what keeps it from running stands in ``status``, where it stays to be read."""
+    try:
+        yield from updates
+    except SegdemoError as error:
+        yield {status: f"<span class='problem'>{html.escape(str(error))}</span>"}
 
 
 def run_buttons(workshop: Workshop, label: str) -> tuple[gr.Button, gr.HTML]:

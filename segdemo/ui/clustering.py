@@ -6,7 +6,7 @@ import gradio as gr
 from gradio.components import Component
 
 from ..method import methods
-from .cards import ENGINE, Shared, card, places, run_buttons, run_cards
+from .cards import ENGINE, Shared, card, in_status, places, run_buttons, run_cards
 from .controls import controls_for, named
 from .lessons.clustering import clustering_lessons
 from .photo import PhotoPanel
@@ -54,7 +54,7 @@ def clustering_tab(workshop: Workshop, panel: PhotoPanel, shared: Shared) -> dic
             params = dict(zip(fields, rest, strict=False)) if fields else {}
             if target.method in selected:
                 jobs.append((target, params | {"working_size": working_size, "seed": seed}))
-        yield from run_cards(workshop, jobs, path, results, shared, status, progress, request)
+        yield from in_status(status, run_cards(workshop, jobs, path, results, shared, status, progress, request))
 
     run.click(
         segment, [*panel.shared, shared.results, chosen, *flat], [*places(cards), shared.results, status],

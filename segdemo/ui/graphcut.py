@@ -6,20 +6,19 @@ from dataclasses import replace
 from typing import Any
 
 import gradio as gr
-import numpy as np
 from gradio.components import Component
 
 from ..engine import Engine
-from ..errors import SegdemoError
 from ..method import methods
 from ..segmentation import Segmentation
-from .cards import ENGINE, Shared, card, places, run_buttons, run_cards
+from .cards import ENGINE, Shared, card, in_status, places, run_buttons, run_cards
 from .controls import controls_for, named
 from .lessons.graph_patch import graph_lesson
 from .lessons.solutions import solutions_lesson
 from .photo import PhotoPanel
 from .scribble_pad import brushes_of, method_update, photo_update, scribble_pad, seeds_on, strokes_of
-from .workshop import Workshop, key_of, read_photo
+from .viewer import empty_value, error_value
+from .workshop import Workshop, key_of, photo_of, read_photo
 
 BACKGROUND = 2
 """Its label on the pad, which a box has as well: all that lies outside of it."""
@@ -31,6 +30,9 @@ INTRO = (
 )
 
 
+HINT = "Draw a stroke on each thing that is to be told apart, then press Cut."
+ONE_SO_FAR = "One label has a stroke: draw another, and it is cut."
+FEWER = "This is the cut of earlier strokes. Those that are left do not suffice for another: each label needs one."
 CUT_IF_LIVE = "(live) => { if (live) document.querySelector('#live-cut').click(); return []; }"
 
 
@@ -53,29 +55,18 @@ def graphcut_tab(workshop: Workshop, panel: PhotoPanel, shared: Shared) -> dict[
     gr.Markdown(INTRO)
     with gr.Row():
         with gr.Column(scale=1, min_width=330):
+            method = gr.Radio(
+                [(m.title, m.name) for m in family], value=family[0].name, label="Method", visible=len(family) > 1
+            )
             pad = scribble_pad(family, elem_id="pad")
-            with gr.Row(elem_classes="toolbar"):
-                method = gr.Radio(
-                    [(m.title, m.name) for m in family], value=family[0].name, label="Method", visible=len(family) > 1
-                )
-                live = gr.Checkbox(
-                    label="live",
-                    info="cut again after every stroke: the same cut, without its replay and pictures",
-                    value=False,
-                    elem_id="live",
-                    min_width=120,
-                )
             shared.pad, shared.pad_method = pad, method
             run, status = run_buttons(workshop, "Cut")
+            live = gr.Checkbox(
+                label="live", value=False, elem_id="live",
+                info="cut again after every stroke: the same cut, without its replay and pictures",
+            )  # fmt: skip
         with gr.Column(scale=1, min_width=330):
-            target = card(
-                "graphcut",
-                family[0].name,
-                family[0].title,
-                "graphcut",
-                shared,
-                "Draw on the object and on the background, then press Cut.",
-            )
+            target = card("graphcut", family[0].name, family[0].title, "graphcut", shared, HINT)
     controls = {}
     for m in family:
         with (
@@ -88,7 +79,7 @@ def graphcut_tab(workshop: Workshop, panel: PhotoPanel, shared: Shared) -> dict[
     def cut(is_live, path, working_size, seed, results, name, strokes, *values, progress, request):
         rest = iter(values)
         params = {m: {field: next(rest) for field in fields} for m, (_, fields) in controls.items()}[name]
-        seeds = read_seeds(strokes, path, labels[name])
+        seeds = seeds_on(key_of(path), strokes, photo_of(path).shape[:2], labels[name])
         params |= {"working_size": working_size, "seed": seed, "scribbles": seeds, "keep_frames": not is_live}
         job = (replace(target, method=name), params)
         yield from run_cards(
@@ -96,15 +87,19 @@ def graphcut_tab(workshop: Workshop, panel: PhotoPanel, shared: Shared) -> dict[
         )
 
     def segment(request: gr.Request, *values, progress=gr.Progress()):
-        yield from cut(False, *values, progress=progress, request=request)
+        yield from in_status(status, cut(False, *values, progress=progress, request=request))
 
     def live_segment(request: gr.Request, *values):
         """After a stroke, where live is on: once the seeds suffice, and without replay and progress."""
-        name, strokes = values[len(panel.shared) + 1 :][:2]  # after the results, as in ``inputs``
-        if not suffices(name, labels_drawn(strokes, labels[name])):
-            return gr.skip()
+        results, name, strokes = values[len(panel.shared) :][:3]
+        drawn = labels_drawn(strokes, labels[name])
+        if not drawn:
+            others = {key: result for key, result in results.items() if key != target.key}
+            return {target.viewer: empty_value(HINT), shared.results: others, status: ""}
+        if not suffices(name, drawn):
+            return {target.viewer: error_value(FEWER), status: ""} if target.key in results else {status: ONE_SO_FAR}
         updates: dict = {}  # all at once: each update costs the page's script a tenth of a second
-        for update in cut(True, *values, progress=None, request=request):
+        for update in in_status(status, cut(True, *values, progress=None, request=request)):
             updates |= update
         return updates
 
@@ -133,15 +128,6 @@ def graphcut_tab(workshop: Workshop, panel: PhotoPanel, shared: Shared) -> dict[
     with gr.Accordion("All solutions over λ", open=False, elem_id="solutions-lesson"):
         solutions_lesson(workshop, panel, pad, fields)
     return {"graphcut": method, "live": live} | named({name: fields for name, (_, fields) in controls.items()})
-
-
-def read_seeds(value: Any, path: str | None, labels: int) -> np.ndarray:
-    """The pad's strokes as seeds on the photo; a ``gr.Error`` in words when either cannot be used."""
-    size = read_photo(path).shape[:2]
-    try:
-        return seeds_on(key_of(path), value, size, labels)
-    except SegdemoError as error:
-        raise gr.Error(str(error), title="These scribbles cannot be used", print_exception=False) from None
 
 
 def suffices(method: str, drawn: set[int]) -> bool:

@@ -11,7 +11,7 @@ from gradio.components import Component
 from ..labels import VOC21
 from ..method import Method, get_method, methods
 from ..networks.inference import NetworkParams, is_public
-from .cards import ENGINE, Card, Shared, card, places, run_buttons, run_cards
+from .cards import ENGINE, Card, Shared, card, in_status, places, run_buttons, run_cards
 from .controls import controls_for, named
 from .lessons.crf import film_lesson, pairwise_lesson, scanline_lesson, terms_lesson
 from .lessons.receptive_field import receptive_field_lesson
@@ -80,13 +80,14 @@ def networks_tab(workshop: Workshop, panel: PhotoPanel, shared: Shared) -> dict[
         params = dict(zip(controls, values, strict=True)) | {"working_size": working_size, "seed": seed}
         jobs = [(c, takes(c.method, params)) for c in wanted_cards(selected, crf)]
         done: list[str] = []
-        for update in run_cards(workshop, jobs, path, results, shared, status, progress, request):
-            done += [c.key for c, _ in jobs if c.viewer in update and update[c.viewer]["state"] == "result"]
+        for update in in_status(status, run_cards(workshop, jobs, path, results, shared, status, progress, request)):
+            fresh = update.get(shared.results, results)
+            done += [c.key for c, _ in jobs if c.viewer in update and fresh.get(c.key) is not results.get(c.key)]
             if shared.results in update:
                 update[table] = summary_table([update[shared.results][key] for key in done])
             yield update
         if done:
-            yield {gallery: {"picked": "", "shown": done[-1].removesuffix("+crf")}}
+            yield update | {gallery: {"picked": "", "shown": done[-1].removesuffix("+crf")}}
 
     def show(selected, crf):
         wanted = wanted_cards(selected, crf)
@@ -162,11 +163,12 @@ def summary_table(results: list[Result]) -> str:
         score = facts.get("mIoU-7 with the CRF's defaults", facts["mIoU-7 on VOC val"])
         cells = "".join(f"<td>{r.about.shares[k]:.1%}</td>" for k in classes)
         rows.append(
-            f"<tr><th scope='row'>{html.escape(r.title)}</th><td>{r.seconds:.2f} s</td>"
+            f"<tr><th scope='row'>{html.escape(r.title)}</th><td>{r.seconds + r.about.spared:.2f} s</td>"
             f"<td>{facts['parameters'] / 1e6:.1f} M</td><td>{score:.3f}</td>{cells}</tr>"
         )
     return (
-        "<div class='table-scroll'><table class='summary'><thead><tr><th>network</th><th>time</th><th>parameters</th>"
+        "<div class='table-scroll'><table class='summary'><thead><tr><th>network</th>"
+        "<th title='of this run, with what was kept from earlier runs counted in'>time</th><th>parameters</th>"
         f"<th title='mean IoU of seven classes on the validation photos, as its card says'>mIoU-7</th>{head}</tr></thead>"
         f"<tbody>{''.join(rows)}</tbody></table></div>"
     )

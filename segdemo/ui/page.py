@@ -18,6 +18,7 @@ from .graphcut import graphcut_tab
 from .leaving import Page, give_back_when_left
 from .networks import networks_tab
 from .photo import photo_panel
+from .waiting import is_status
 from .workshop import Workshop
 
 HEADER = """<header class="masthead"><h1>Segdemo</h1>
@@ -60,6 +61,9 @@ def theme() -> gr.themes.Base:
         block_label_text_color="*primary_700", block_title_text_color="*primary_700",
         button_primary_background_fill="*primary_600", button_primary_background_fill_hover="*primary_700",
         button_primary_background_fill_dark="*primary_600", button_primary_background_fill_hover_dark="*primary_700",
+        # What is not chosen has to be seen, too (1.4.11: 3 to 1).
+        checkbox_border_color="*neutral_500", checkbox_border_color_dark="*neutral_400",
+        input_border_color="*neutral_400", input_border_color_dark="*neutral_600",
         checkbox_label_background_fill_selected="*primary_600", checkbox_background_color_selected="*primary_700",
     )  # fmt: skip
 
@@ -120,6 +124,8 @@ def build_page(engine: Engine) -> gr.Blocks:
                     address.add(build(workshop, panel, shared))
         address.copy_on(link, panel.path, said, panel.examples)
         address.restore_on(page, tabs, panel.examples)
+        lines = [block for block in page.blocks.values() if is_status(block)]
+        panel.path.change(lambda: [""] * len(lines), None, lines, api_visibility="private", show_progress="hidden")
         endpoints(workshop)
         give_back_when_left(page, workshop)
     report_quietly(page, said)

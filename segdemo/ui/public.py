@@ -12,7 +12,7 @@ from gradio.components import Component
 from ..errors import Cancelled, SegdemoError
 from ..networks import official
 from .assets import LIVE
-from .cards import ENGINE, Shared, card, places, run_cards, stop_on
+from .cards import ENGINE, Shared, card, in_status, places, run_cards, stop_on
 from .photo import PhotoPanel
 from .waiting import STATUS
 from .workshop import Workshop
@@ -93,7 +93,7 @@ def public_checkpoints(
         admitted = {"without": (False,), "with": (True,), "both": (False, True)}[crf]
         title = official.official()[name].title
         jobs = [(replace(c, method=name, title=title), params) for c in cards if c.fixed["crf"] in admitted]
-        yield from run_cards(workshop, jobs, path, results, shared, status, progress, request)
+        yield from in_status(status, run_cards(workshop, jobs, path, results, shared, status, progress, request))
 
     quiet = dict(api_visibility="private", show_progress="hidden")
     choice.change(describe, choice, about, **quiet)

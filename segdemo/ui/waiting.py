@@ -54,15 +54,16 @@ def current_event() -> Event | None:
     return next((event for event in jobs if event._id == own), None)
 
 
-def _is_status(component: Any) -> bool:
+def is_status(component: Any) -> bool:
+    """Whether it is a line in which runs say how they ended."""
     return STATUS in (component.elem_classes or ())
 
 
 def _has_status(event: Event) -> bool:
-    return any(_is_status(output) for output in event.fn.outputs)
+    return any(is_status(output) for output in event.fn.outputs)
 
 
 def _answer(event: Event) -> dict[str, Any]:
     """What the event would have returned had it set nothing but its status line."""
-    data = [NEVER_BEGAN if _is_status(output) else gr.skip() for output in event.fn.outputs]
+    data = [NEVER_BEGAN if is_status(output) else gr.skip() for output in event.fn.outputs]
     return {"data": data, "is_generating": False, "changed_state_ids": []}

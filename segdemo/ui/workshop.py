@@ -139,6 +139,8 @@ class Workshop:
         title += " + CRF" if params.get("crf") else ""
         seconds = time.perf_counter() - start
         subtitle = f"{seconds:.2f} s on {segmentation.device}"
+        if segmentation.spared >= 0.01:
+            subtitle += f" (and {segmentation.spared:.2f} s kept from an earlier run)"
         if "parameters" in segmentation.facts:
             subtitle += f", {segmentation.facts['parameters'] / 1e6:.1f} M parameters"
         result = Result.of(title, subtitle, seconds, photo, segmentation)

@@ -42,7 +42,7 @@ def test_finds_a_noisy_disc(neighbours, likelihood):
     image, mask, scribbles = disc()
     result = cut(image, scribbles, keep_frames=True, neighbours=neighbours, likelihood=likelihood)
     assert iou(result.labels, mask) > 0.97
-    assert result.names == ["background", "foreground"] and result.working_scores is None
+    assert result.names == ["background", "object"] and result.working_scores is None
     assert [p.image.shape for p in result.pictures] == [(64, 64, 3)] * 4
     assert not cut(image, scribbles, neighbours=neighbours, likelihood=likelihood).pictures
 

@@ -3,20 +3,20 @@
 import json
 from types import SimpleNamespace
 
-import gradio as gr
 import numpy as np
 import pytest
 import skimage.data
 from PIL import Image
 
 from segdemo import Engine
+from segdemo.errors import ScribbleError
 from segdemo.image import content_key, load_image
 from segdemo.lessons.graph_patch import graph_patch
 from segdemo.lessons.solutions import solutions
-from segdemo.ui.graphcut import read_seeds
 from segdemo.ui.lessons.graph_patch import patch_value, read_ask
 from segdemo.ui.lessons.solutions import strip_value
 from segdemo.ui.lessons.teaching import in_words, taught
+from segdemo.ui.scribble_pad import seeds_on
 from segdemo.ui.workshop import Workshop
 
 pytest.importorskip("selenium")
@@ -91,11 +91,12 @@ def test_questions_are_brought_into_range():
 
 def test_strokes_of_another_photo_are_no_seeds(files):
     """Cut is pressed while the pad still waits for the new photo."""
-    photo = load_image(files / "cup.png")
-    for key in ("", content_key(photo)):
-        assert read_seeds(STROKES | {"key": key}, str(files / "cup.png"), 2).any()
-    with pytest.raises(gr.Error, match="another photo"):
-        read_seeds(STROKES | {"key": content_key(photo)}, str(files / "other.png"), 2)
-    assert not read_seeds({"key": content_key(photo), "strokes": []}, str(files / "other.png"), 2).any()
-    answer = ask(files, graph_patch, patch_value, STROKES | {"key": content_key(photo)}, "other.png")
+    photo, size = load_image(files / "cup.png"), (160, 240)
+    mine, other = content_key(photo), content_key(load_image(files / "other.png"))
+    for key in ("", mine):
+        assert seeds_on(mine, STROKES | {"key": key}, size, 2).any()
+    with pytest.raises(ScribbleError, match="another photo"):
+        seeds_on(other, STROKES | {"key": mine}, size, 2)
+    assert not seeds_on(other, {"key": mine, "strokes": []}, size, 2).any()
+    answer = ask(files, graph_patch, patch_value, STROKES | {"key": mine}, "other.png")
     assert answer["state"] == "error" and "another photo" in answer["message"]

@@ -74,7 +74,7 @@ def test_graphcut_tab(page, files):
     page.draw([(0.03, 0.03), (0.2, 0.03)])
     page.press("Cut")
     shares = page.shares("graphcut")
-    assert 0.02 < shares["foreground"] < 0.98
+    assert 0.02 < shares["object"] < 0.98
     # Undo takes the last stroke back, redo restores it.
     page.click(page.one("#pad [data-testid=undo]"))
     page.wait(lambda: page.strokes == 1)

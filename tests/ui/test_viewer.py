@@ -14,7 +14,7 @@ from steady import console_errors, load, wait_for
 
 from segdemo.labels import distinct_colours
 from segdemo.segmentation import Frame, Picture, Segmentation
-from segdemo.ui.viewer import empty_value, error_value, viewer, viewer_value
+from segdemo.ui.viewer import as_text, empty_value, error_value, viewer, viewer_value
 from segdemo.ui.viewer.payload import fit, pack
 
 NASTY = '<img src=x onerror="window.hacked = 1"> </script> ${1} {{value}} `'
@@ -193,6 +193,12 @@ def results():
 
 @pytest.fixture(scope="module")
 def address(results):
+    def one_after_another():
+        """As runs of several methods do: each yield leaves out what came before."""
+        yield {left: as_text(results["rich"])}
+        yield {right: as_text(results["plain"])}
+        yield {}
+
     with gr.Blocks() as demo:
         with gr.Row():
             left, right = viewer(group="pair", label="left"), viewer(group="pair", label="right")
@@ -200,8 +206,9 @@ def address(results):
             gr.Button(name, elem_id=name).click(
                 lambda name=name: (results[name], results["plain"]), None, [left, right]
             )
+        gr.Button("in turn", elem_id="in-turn").click(one_after_another, None, [left, right])
         gr.Button("fail", elem_id="fail").click(lambda: error_value("Draw a stroke first."), None, left)
-        gr.Button("clear", elem_id="clear").click(lambda: empty_value("Press Run"), None, left)
+        gr.Button("clear", elem_id="clear").click(lambda: [empty_value("Press Run")] * 2, None, [left, right])
     _, url, _ = demo.launch(prevent_thread_lock=True, quiet=True, inbrowser=False)
     yield url
     demo.close()
@@ -224,6 +231,20 @@ def test_value_arrives_and_names_stay_text(page):
     assert page.part(0, "facts").text.replace("\n", " ") == f"{NASTY} 812 energy 1.5"
     assert page.browser.execute_script("return window.hacked") is None
     assert page.canvas().reshape(-1, 4).std(axis=0).max() > 10
+
+
+def test_values_that_come_in_quick_succession_all_arrive(page):
+    """On a slow computer the next yield is there before the value of the one before is drawn."""
+    slow = lambda rate: page.browser.execute_cdp_cmd("Emulation.setCPUThrottlingRate", {"rate": rate})  # noqa: E731
+    slow(8)
+    try:
+        for _ in range(4):
+            page.press("clear")
+            page.wait(lambda: all(page.part(n, "empty").is_displayed() for n in (0, 1)))
+            page.press("in-turn")
+            page.wait(lambda: page.part(0, "title").text == NASTY and page.part(1, "title").text == "plain")
+    finally:
+        slow(1)
 
 
 def test_labels_and_colours_are_exact_in_the_browser(page):

@@ -75,7 +75,7 @@ class GraphLesson {
     const sample = (d, style) => svg("svg", { viewBox: "0 0 34 12" }, svg("path", { d, style: `fill:none;stroke-linecap:round;${style}` }));
     const rows = [
       ["s", "source links", "stroke:var(--of-source);stroke-width:3"], ["t", "sink links", "stroke:var(--of-sink);stroke-width:3"],
-      ["n", "n-links", "stroke:var(--ink);stroke-width:3"], [null, "pale: capacity, dark: flow on it", "stroke:var(--ink);stroke-width:6;opacity:.3"],
+      ["n", "n-links", "stroke:var(--ink);stroke-width:3"], [null, "faint: capacity, strong: flow on it", "stroke:var(--ink);stroke-width:6;opacity:.3"],
       [null, "dotted: full, nothing more fits", "stroke:var(--ink);stroke-width:1.6;stroke-dasharray:1 5"],
       [null, "the path of this step", "stroke:var(--of-path);stroke-width:4;stroke-dasharray:8 6"],
       [null, "severed by the minimum cut", "stroke:var(--of-cut);stroke-width:2.4;stroke-dasharray:7 5"],

@@ -14,11 +14,11 @@ from ...segmentation import heatmap
 from ..cards import ENGINE
 from ..photo import PhotoPanel
 from ..viewer.payload import photo_url
-from ..workshop import Workshop, read_photo
+from ..workshop import Workshop
 from .teaching import in_words, taught
 
 INTRO = (
-    "**How far does a network look?** The gradient of the unit in the middle of each map tells which pixels it heeds (Luo et al. 2016). L layers of "
+    f"**How far does a network look?** The gradient of the unit in the middle of each map tells which pixels it heeds (Luo et al. 2016): each square below shows {CROP} x {CROP} pixels, the unit's place in its middle, bright where it looks. L layers of "
     "3 x 3 see 1 + 2L pixels across, but those near the middle count most. Attention looks across the whole picture from the first stage on "
     "(Xie et al. 2021, fig. 3); convolutions widen step by step, and atrous ones in strides."
 )
@@ -37,7 +37,6 @@ def receptive_field_lesson(workshop: Workshop, panel: PhotoPanel, networks: list
     def show(request: gr.Request, path, names, progress=gr.Progress()):
         on_step = lambda fraction, text: progress(fraction, desc=text)  # noqa: E731
         params = {"working_size": 640, "networks": names, "on_step": on_step}
-        read_photo(path)  # without one, a notice
         told = in_words(
             lambda: taught(
                 workshop, receptive_fields, lambda photo: params, partial(board_value, titles), path, request
@@ -64,7 +63,10 @@ def board_value(titles: dict[str, str], photo: np.ndarray, fields: dict[str, lis
 def board_row(title: str, fields: list[Field]) -> str:
     """One network: a heat map per stage."""
     figures = "".join(
-        figure(f"{f.title}: half of the weight within {f.half} px, 90 % within {f.most} px of {CROP}", picture(f))
+        figure(
+            f"{f.title}: of the weight, half lies in the middle {f.half} x {f.half} px, 90 % in {f.most} x {f.most}",
+            picture(f),
+        )
         for f in fields
     )
     return f"<div class='fields'><h4>{html.escape(title)}</h4><div class='pictures'>{figures}</div></div>"

@@ -1,5 +1,7 @@
 // How strokes look: lines, boxes and loaded maps, in the colours of the method's brushes; those it does not know are faint.
 
+const RIM = 2;  // pixels by which the eraser's line is wider, or the smoothed rim of what it erases would stay to be seen
+
 class Painter {
   constructor(brushes, all) {
     Object.assign(this, { brushes, all, maps: new WeakMap() });
@@ -19,7 +21,7 @@ class Painter {
     context.globalCompositeOperation = label ? "source-over" : "destination-out";
     context.globalAlpha = brush || !label ? 1 : 0.3;
     context.strokeStyle = this.colourOf(label);
-    context.lineWidth = Math.max(1, size * Math.max(width, height));
+    context.lineWidth = Math.max(1, size * Math.max(width, height)) + (label ? 0 : RIM);
     context.lineCap = context.lineJoin = "round";
     context.beginPath();
     context.moveTo(points[0][0] * width, points[0][1] * height);

@@ -19,9 +19,9 @@ from typing import Any
 import gradio as gr
 
 from ..assets import beside
-from .payload import empty_value, error_value, viewer_value
+from .payload import as_text, empty_value, error_value, viewer_value
 
-__all__ = ["empty_value", "error_value", "viewer", "viewer_value"]
+__all__ = ["as_text", "empty_value", "error_value", "viewer", "viewer_value"]
 
 _SCRIPTS = ("pixels.js", "text.js", "mask.js", "stage.js", "legend.js", "replay.js", "viewer.js")
 

@@ -7,6 +7,7 @@ both at display size, and does the rest: colours, outlines, shares of a replay's
 from __future__ import annotations
 
 import base64
+import json
 import math
 import zlib
 from typing import Any
@@ -22,6 +23,15 @@ PICTURE_SIZE = 768
 SCORES_SIZE = 192
 MAX_SCORES = 12
 MIN_SCORE = 0.02
+
+
+def as_text(value: dict[str, Any]) -> str:
+    """A viewer's value as an event has to send it that yields more than once.
+
+    Of later yields Gradio sends only what is new, and its script changes the objects it holds: a value that was not
+    drawn by then would be lost. Text is replaced as a whole; the viewer reads both.
+    """
+    return json.dumps(value, allow_nan=False)
 
 
 def empty_value(text: str = "No result yet") -> dict[str, Any]:

@@ -64,8 +64,9 @@ class MaskViewer {
 
   // --- what Python sends -------------------------------------------------------------------
 
-  async show(value) {
-    const turn = ++this.turn;
+  // A value, or its JSON.
+  async show(given) {
+    const turn = ++this.turn, value = typeof given === "string" ? JSON.parse(given || "null") : given;
     const state = value && value.state;
     this.showError(state === "error" ? value.message : "");
     const result = state === "error" ? value.previous : value;

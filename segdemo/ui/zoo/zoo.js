@@ -92,15 +92,26 @@ class Zoo {
       group.append(drawn("circle", { class: "dot", cx: p.left, cy: p.top, r: 8, fill: p.colour }));
       const width = 7.2 * p.network.title.length, leftward = p.left + 14 + width > FRAME.width;
       const from = leftward ? p.left - 14 - width : p.left + 14;
-      let level = p.top + 5;
-      while (taken.some((t) => Math.abs(t.level - level) < 15 && from < t.from + t.width && t.from < from + width)) level += 3;
+      const level = this.freeLevel(p.top + 5, (at) => !taken.some((t) => Math.abs(t.level - at) < 15 && from < t.from + t.width && t.from < from + width));
       taken.push({ from, width, level });
+      const side = leftward ? -1 : 1;
+      if (Math.abs(level - p.top - 5) > 9) group.append(drawn("line", { class: "gain", x1: p.left + 8 * side, y1: p.top, x2: p.left + 13 * side, y2: level - 4, stroke: p.colour }));
       group.append(drawn("text", { x: leftward ? p.left - 14 : p.left + 14, y: level, "text-anchor": leftward ? "end" : "start" }, p.network.title));
       const choose = () => { this.show(p.network.name); };
       group.addEventListener("click", choose);
       group.addEventListener("keydown", (event) => { if (event.key === "Enter" || event.key === " ") { event.preventDefault(); choose(); } });
       plot.append(group);
     }
+  }
+
+  // The free height for a label's foot that is nearest to the wanted one, inside the plot.
+  freeLevel(wanted, isFree) {
+    const low = FRAME.top + 10, high = FRAME.height - FRAME.bottom - 6;
+    for (let way = 0; way < high - low; way += 2) {
+      const found = [wanted + way, wanted - way].find((level) => level >= low && level <= high && isFree(level));
+      if (found !== undefined) return found;
+    }
+    return wanted;
   }
 
   describe() {

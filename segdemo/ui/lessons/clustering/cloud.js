@@ -43,11 +43,11 @@ class CloudLesson extends Lesson {
     this.layers = [];
     this.picture.shape(width, height);
     this.photo.shape(width, height);
-    this.curve.load(result.steps.map((step) => step.objective), {
-      title: "objective Σ δᵢⱼ ‖xᵢ − cⱼ‖²", left: "iteration 1", right: `iteration ${result.steps.at(-1).number}`, ticks: true,
+    const { width: across, height: down } = result.steps[0].labels;
+    this.curve.load(result.steps.map((step) => step.objective / (across * down)), {
+      title: "objective Σ δᵢⱼ ‖xᵢ − cⱼ‖² per pixel", left: "iteration 1", right: `iteration ${result.steps.at(-1).number}`, fromZero: true, ticks: true,
     });
     this.updatePlaces();
-    const { width: across, height: down } = result.steps[0].labels;
     this.say("sample", `${result.pixels.length.toLocaleString("en")} of ${plural(across * down, "pixel")}`);
     this.say("space-note", SPACE_NOTES[result.space]);
     this.part("clusters").value = result.steps[0].centres.length;
@@ -85,12 +85,12 @@ class CloudLesson extends Lesson {
 
   describe(position) {
     const { steps } = this.result, step = this.step, before = steps[position - 1];
-    const text = [html("b", {}, `Iteration ${step.number} of ${steps.at(-1).number}.`), ` Objective ${Math.round(step.objective).toLocaleString("en")}`];
+    const text = [html("b", {}, `Iteration ${step.number} of ${steps.at(-1).number}.`), ` Objective ${short(step.objective / step.labels.values.length)} per pixel`];
     if (before) {
       const moved = step.labels.values.reduce((sum, label, i) => sum + (label !== before.labels.values[i] ? 1 : 0), 0) / step.labels.values.length;
       const way = step.centres.reduce((sum, centre, k) => sum + Math.hypot(...centre.map((value, c) => value - before.centres[k][c])), 0) / step.centres.length;
-      text.push(`, ${percent(1 - step.objective / before.objective)} less than ${step.number - before.number === 1 ? "before" : `${step.number - before.number} iterations before`}. `,
-        `${percent(moved)} of the pixels changed cluster, the centres moved by ${way.toFixed(2)} on average.`);
+      text.push(` (${percent(1 - step.objective / before.objective)} below that of ${step.number - before.number === 1 ? "the iteration before" : `${step.number - before.number} iterations before`}). `,
+        `Of the pixels ${percent(moved)} changed cluster; the centres moved by ${way.toFixed(2)} on average.`);
     } else text.push(": the first centres, and every pixel with the nearest of them.");
     if (position === steps.length - 1) text.push(this.result.settled
       ? " Hardly anything moves any more: a local minimum. Another seed may find another."

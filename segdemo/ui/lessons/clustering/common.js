@@ -16,6 +16,7 @@ const html = (name, attributes = {}, ...children) => {
 
 const plural = (count, word) => `${count.toLocaleString("en")} ${word}${count === 1 ? "" : "s"}`;
 const percent = (part) => (part > 0 && part < 0.0005 ? "less than 0.1 %" : `${(100 * part).toFixed(part < 0.0995 ? 1 : 0)} %`);
+const short = (value) => Number(value.toPrecision(4)).toLocaleString("en", { maximumFractionDigits: 10 });
 const lowered = (number) => String(number).replace(/\d/g, (digit) => "₀₁₂₃₄₅₆₇₈₉"[digit]);
 const raised = (number) => String(number).replace(/[-\d]/g, (sign) => (sign === "-" ? "⁻" : "⁰¹²³⁴⁵⁶⁷⁸⁹"[sign]));
 
@@ -208,7 +209,7 @@ class Curve {
   }
 
   // `notes`: title above, left and right below, mark (an index) with its text, shadow (further values, scaled by themselves),
-  // fromZero, ticks (a dot on every index).
+  // fromZero, ticks (a dot on every index). The highest and the lowest value stand at the right and at the left.
   load(values, notes = {}) {
     Object.assign(this, { values, notes, index: Math.min(this.index, values.length - 1) });
     this.redraw();
@@ -240,6 +241,7 @@ class Curve {
       svg("polyline", { class: "cl-line", points: line }), ...this.marked(text),
       ...(notes.ticks ? values.map((value, i) => svg("circle", { class: "cl-tick", cx: this.x(i), cy: this.y(value), r: 3.5 })) : []),
       text(6, 14, "start", notes.title, "cl-head"), text(6, this.height - 5, "start", notes.left), text(end, this.height - 5, "end", notes.right),
+      ...(this.high > this.low ? [text(end, 34, "end", short(this.high), "cl-bound"), text(6, this.floor - 5, "start", short(this.low), "cl-bound")] : []),
       this.needle, this.dot,
     );
     this.place();

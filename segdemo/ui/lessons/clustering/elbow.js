@@ -32,8 +32,9 @@ class ElbowLesson extends Lesson {
     const { width, height } = result.maps[0], last = result.solutions.length;
     this.part("strip").replaceChildren(...this.layers.map((layer, k) => this.thumbnail(layer, k)));
     this.picture.shape(width, height);
-    this.curve.load(result.solutions.map(({ objective }) => objective), {
-      title: "objective Σ δᵢⱼ ‖xᵢ − cⱼ‖²", left: "K = 1", right: `K = ${last}`, fromZero: true, ticks: true,
+    this.pixels = width * height;
+    this.curve.load(result.solutions.map(({ objective }) => objective / this.pixels), {
+      title: "objective Σ δᵢⱼ ‖xᵢ − cⱼ‖² per pixel", left: "K = 1", right: `K = ${last}`, fromZero: true, ticks: true,
       mark: result.suggested - 1, markText: `elbow: K = ${result.suggested}`,
     });
     this.choose(result.suggested - 1);
@@ -51,7 +52,7 @@ class ElbowLesson extends Lesson {
     const { solutions, suggested } = this.result, { objective } = solutions[k], explained = 1 - objective / (solutions[0].objective || 1);
     [...this.part("strip").children].forEach((button, i) => button.setAttribute("aria-pressed", String(i === k)));
     const note = k + 1 === suggested ? " Here the curve bends most: further clusters gain less. An offer, no law." : ` The bend is at K = ${suggested}.`;
-    this.say("caption", html("b", {}, `K = ${k + 1}: objective ${Math.round(objective).toLocaleString("en")}`), `, ${percent(Math.max(explained, 0))} less than with one cluster.`, note);
+    this.say("caption", html("b", {}, `K = ${k + 1}: objective ${short(objective / this.pixels)} per pixel`), `, ${percent(Math.max(explained, 0))} less than with one cluster.`, note);
     this.part("use").textContent = `Watch k-means with K = ${k + 1}`;
     this.part("use").disabled = k < 1;
     this.curve.at(k);
