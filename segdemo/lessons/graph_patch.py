@@ -2,8 +2,11 @@
 
 The patch has the nodes and edges of the whole photo's graph (Boykov & Jolly 2001): one node per
 pixel, a t-link from the source and one to the sink, n-links between neighbours, all with the same
-integer capacities. N-links that leave the patch are left out, so its cut may differ from the whole
-photo's; the lesson counts the pixels where it does.
+integer capacities. The pixels around the patch keep the labels of the whole photo's minimum cut. An
+n-link that leads to one of them is then cut or not by the label of its pixel in the patch alone, so
+its capacity belongs to a t-link of that pixel. With that the patch's minimum cut is the whole photo's:
+a part of a minimum is a minimum, all else being fixed. (Where several cuts cost the same, they may
+choose differently; the lesson counts those pixels.)
 
 Flow is sent along one shortest path with free capacity after the other, until there is none
 (Ford & Fulkerson 1956, with the choice of path of Edmonds & Karp 1972). ``grid_maxflow`` in
@@ -147,7 +150,7 @@ class PatchLesson:
         labels: (h, w) uint8, the minimum cut of the whole photo, 1 = object.
         corner: (row, column) of the patch's first pixel.
         flow: the patch's graph and the paths on it.
-        left_out: how many n-links leave the patch, and their capacities' sum.
+        leaving: how many n-links leave the patch, and their capacities' sum, which the t-links have on top.
     """
 
     image: np.ndarray
@@ -155,7 +158,7 @@ class PatchLesson:
     labels: np.ndarray
     corner: tuple[int, int]
     flow: PatchFlow
-    left_out: tuple[int, int]
+    leaving: tuple[int, int]
 
     def patch(self, array: np.ndarray) -> np.ndarray:
         """The part of an (h, w, ...) array that lies in the patch."""
@@ -164,7 +167,7 @@ class PatchLesson:
 
     @property
     def differing(self) -> int:
-        """Pixels of the patch that the whole photo's cut puts on the other side."""
+        """Pixels of the patch that the whole photo's cut, as cheap, puts on the other side."""
         return int((self.patch(self.labels).astype(bool) != self.flow.inside).sum())
 
 
@@ -193,10 +196,10 @@ def graph_patch(
     key = ("graph patch", params, content_key(seeds))
     data, weights, labels = run.cached(key, lambda: whole_cut(image, seeds, params, run))
     if centre is None:
-        corner = telling_corner(data, weights, labels, size)
+        corner = telling_corner(data, labels, size)
     else:
         corner = corner_around(centre, size, labels.shape)
-    graph = take_patch(data, weights, corner, size)
+    graph = take_patch(with_border(data, weights, labels, corner, size), weights, corner, size)
     run.step(0.9, "augmenting paths")
     flow = shortest_augmenting_paths(graph, run)
     return PatchLesson(image, seeds, labels, corner, flow, leaving(weights, corner, graph.shape))
@@ -226,15 +229,36 @@ def corner_around(centre: tuple[float, float], size: int, shape: tuple[int, int]
     return tuple(int(np.clip(m - size // 2, 0, max(extent - size, 0))) for m, extent in zip(middle, shape))
 
 
-def telling_corner(data: np.ndarray, weights: list[np.ndarray], labels: np.ndarray, size: int) -> tuple[int, int]:
-    """(row, column) of a patch to begin with: its own cut divides it much as the whole photo's cut does."""
+def telling_corner(data: np.ndarray, labels: np.ndarray, size: int) -> tuple[int, int]:
+    """(row, column) of a patch to begin with: the cut divides it, and some pixels follow their neighbours, not their own costs."""
 
-    def merit(corner: tuple[int, int]) -> int:
+    def merit(corner: tuple[int, int]) -> tuple[int, int]:
         window = tuple(slice(start, start + size) for start in corner)
-        _, own = minimum_cut(data[(slice(None), *window)], [w[window] for w in weights], lambda flow: None)
-        return int(min(own.sum(), own.size - own.sum()) - (own != labels[window]).sum())
+        inside = labels[window] == OBJECT
+        costs = data[(slice(None), *window)]
+        swayed = (costs[OBJECT] < costs[BACKGROUND]) != inside
+        divided = min(inside.sum(), inside.size - inside.sum())
+        return int(min(swayed.sum(), divided)), int(divided)
 
     return max(divided_corners(labels, size), key=merit)
+
+
+def with_border(
+    data: np.ndarray, weights: list[np.ndarray], labels: np.ndarray, corner: tuple[int, int], size: int
+) -> np.ndarray:
+    """``data`` (2, h, w) whose pixels in the patch bear the n-links that leave it, the others keeping their ``labels``.
+
+    A pixel pays the n-link to a neighbour outside for the label that this neighbour does not have.
+    """
+    data, inside = data.copy(), np.zeros(labels.shape, bool)
+    inside[tuple(slice(start, start + size) for start in corner)] = True
+    for step, weight in zip(STEPS, weights):
+        first, second = pair_slices(step)
+        for own, other in ((first, second), (second, first)):
+            leads_out = inside[own] & ~inside[other]
+            for label in (BACKGROUND, OBJECT):
+                data[(label, *own)] += weight[first] * (leads_out & (labels[other] != label))
+    return data
 
 
 def divided_corners(labels: np.ndarray, size: int) -> list[tuple[int, int]]:
@@ -253,7 +277,7 @@ def take_patch(data: np.ndarray, weights: list[np.ndarray], corner: tuple[int, i
     """The graph of one patch.
 
     Args:
-        data: (2, h, w) int64, cost of background and object. Cutting (source, p) makes p background, so
+        data: (2, h, w) int64, cost of background and object; see ``with_border``. Cutting (source, p) makes p background, so
             its capacity is the cost of background; that of (p, sink) is the cost of object.
         weights: per step of ``STEPS`` the n-links' capacities, (h, w) int64, at the first pixel.
         corner, size: where the patch begins, and how many pixels it has along a side at most.

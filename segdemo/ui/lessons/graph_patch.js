@@ -57,7 +57,7 @@ class GraphLesson {
   }
 
   drawPicker() {
-    const { picture, working: [width, height], corner: [top, left], rows, columns, photo, left_out: [links, capacity] } = this.patch;
+    const { picture, working: [width, height], corner: [top, left], rows, columns, photo, leaving: [links, capacity] } = this.patch;
     const rim = Math.max(width, height) / 130;
     const frame = (name, grow) => svg("rect", { class: name, x: left - grow, y: top - grow, width: columns + 2 * grow, height: rows + 2 * grow, "stroke-width": rim });
     const picker = this.part("picker");
@@ -68,7 +68,7 @@ class GraphLesson {
     this.part("x").max = photo[0] - 1;
     this.part("y").max = photo[1] - 1;
     this.part("where").textContent = `Click to move the patch. The photo has ${width} x ${height} pixels here, the white line is its minimum cut. ` +
-      (links ? `${plural(links, "n-link")} (${this.patch.nats(capacity)} nats) lead out of the patch and are left out of its graph.` : "The patch is the whole photo.");
+      (links ? `${plural(links, "n-link")} (${this.patch.nats(capacity)} nats) lead out of the patch to pixels that keep their label: they are part of the t-links here.` : "The patch is the whole photo.");
   }
 
   makeLegend() {
@@ -133,7 +133,7 @@ class GraphLesson {
 
   compareWithWhole() {
     const { patch } = this, other = patch.inside.filter((side, p) => side !== patch.whole[p]).length;
-    return other ? `The whole photo's cut puts ${plural(other, "of these pixels").replace("pixelss", "pixels")} on the other side: it also counts the n-links that lead out of the patch.`
+    return other ? `The whole photo's cut puts ${plural(other, "of these pixels").replace("pixelss", "pixels")} on the other side, at the same cost.`
       : "The whole photo's cut divides these pixels in the same way.";
   }
 

@@ -95,7 +95,7 @@ def patch_value(photo: np.ndarray, lesson: PatchLesson) -> dict[str, Any]:
         "steps": steps,
         "inside": flow.inside.ravel().astype(int).tolist(),
         "cut": np.flatnonzero(flow.cut).tolist(),
-        "left_out": list(lesson.left_out),
+        "leaving": list(lesson.leaving),
         "unit": SCALE,
     }
 
