@@ -30,6 +30,7 @@ from .spectral import eigengap, largest_residual, leading_eigenvectors, ncut_val
 
 FINE_SUPERPIXELS = 2000  # regions that carry the pixel graph's labels back to the edges of the photo
 MOST_SEGMENTS = 20
+ROUNDING = 1e-12  # an eigenvalue closer to 0 is 0
 
 
 class NcutParams(Params):
@@ -142,7 +143,7 @@ def facts_of(graph: Graph, parted: Parted) -> dict[str, Any]:
     return {
         "Ncut": ncut_value(graph.affinity, parted.labels),
         **parted.facts,
-        "eigenvalues λ": ", ".join(f"{value:.3g}" for value in parted.eigenvalues),
+        "eigenvalues λ": ", ".join(f"{value:.3g}" if abs(value) > ROUNDING else "0" for value in parted.eigenvalues),
         "largest residual ‖L f − λ D f‖ / ‖D f‖": residual,
         "nodes": nodes,
         "edges": (graph.affinity.nnz - nodes) // 2,

@@ -95,7 +95,7 @@ def expansion(image: np.ndarray, params: ExpansionParams, run: Run) -> Segmentat
         "sigma (Lab units)": round(params.sigma or sigma, 3),
     }
     if params.moves == "expansion":
-        facts["at most so many times the least energy"] = bound(penalties)
+        facts["times the least energy, at most"] = bound(penalties)
     pictures = [*probability_pictures(costs, names), cut_picture(labels, weights)] if run.keep_frames else []
     return Segmentation(
         labels=labels, names=names, palette=palette, energy_name="energy (nats)",

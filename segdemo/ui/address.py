@@ -36,8 +36,10 @@ COPY = """(...values) => {
     const text = JSON.stringify(values[k]);
     if (text !== JSON.stringify(defaults[k])) query.set(name, text);
   });
-  const link = location.origin + location.pathname + (query.size ? '?' + query : '');
-  history.replaceState(null, '', link);
+  const address = (parts) => location.origin + location.pathname + (parts.size ? '?' + parts : ''), link = address(query);
+  const own = new URLSearchParams(query), theme = new URLSearchParams(location.search).get('__theme');
+  if (theme) own.set('__theme', theme);  // the sender's taste is not the receiver's
+  history.replaceState(null, '', address(own));
   const copied = navigator.clipboard ? navigator.clipboard.writeText(link) : Promise.reject();  // needs https or localhost
   const say = (text) => `<span data-turn="${Date.now()}">${text}</span>`;
   const but = isOwn ? %(but)s : '';

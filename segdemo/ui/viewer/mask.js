@@ -1,6 +1,6 @@
 // A label map as two pictures, its areas and its boundaries, coloured anew only when something has changed.
 
-const OUTLINE_OF_MANY = 0x4de1ff;  // ABGR: one bright yellow when labels are too many for a colour each
+const BRIGHT = 0x4de1ff;  // ABGR: one yellow, for lines of labels too many for a colour each, or in the photo's own colours
 
 class Mask {
   constructor() {
@@ -9,7 +9,7 @@ class Mask {
     this.side = this.edge = this.highlight = null;
   }
 
-  // side: { labels, colours, visible, thin }, or null for nothing to show
+  // side: { labels, colours, visible, thin, ownColours }, or null for nothing to show
   show(side) {
     if (!side || !this.side || side.labels !== this.side.labels) this.edge = null;
     this.side = side;
@@ -19,7 +19,7 @@ class Mask {
   // With `width` screen pixels across the picture; boundaries only where they are asked for.
   paint(width, withOutline) {
     if (!this.side || !this.side.labels) return;
-    const { labels, colours, visible, thin } = this.side;
+    const { labels, colours, visible, thin, ownColours } = this.side;
     const reach = thin ? 1 : Math.min(4, Math.max(1, Math.round((1.2 * labels.width) / width)));
     const wantsEdge = withOutline && (!this.edge || reach !== this.reach);
     if (wantsEdge) {
@@ -34,7 +34,7 @@ class Mask {
     });
     paintPixels(this.fill, labels.width, labels.height, (i) => tint[labels.values[i]]);
     if (!withOutline) return;
-    const lines = thin ? tint.map((pixel) => pixel && (pixel & 0xff000000) | OUTLINE_OF_MANY) : tint;
+    const lines = thin || ownColours ? tint.map((pixel) => pixel && (pixel & 0xff000000) | BRIGHT) : tint;
     paintPixels(this.outline, labels.width, labels.height, (i) => (this.edge[i] ? lines[labels.values[i]] : 0));
   }
 }

@@ -76,7 +76,6 @@ def viewer_value(
         "size": list(segmentation.labels.shape),
         "photo": photo_url(photo, size),
         **_labelled(segmentation, size),
-        "opacity": segmentation.opacity,
         "scores": _scores(segmentation),
         "frames": [_frame(frame) for frame in frames],
         "steps": [i + 1 if segmentation.frames[i].step is None else segmentation.frames[i].step for i in kept],
@@ -98,6 +97,7 @@ def _labelled(segmentation: Segmentation, size: tuple[int, int]) -> dict[str, An
         "palette": _hex(segmentation.palette),
         "shares": [round(float(share), 6) for share in segmentation.shares],
         "listed": _occurring(segmentation),
+        "opacity": segmentation.opacity,
         # A black background only darkens the photo; the legend brings it back.
         "hidden": [0] if segmentation.names[0] == "background" and not segmentation.palette[0].any() else [],
     }

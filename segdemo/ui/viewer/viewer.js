@@ -7,8 +7,8 @@ const wantsKey = (node, key) => node.matches("input, select, [role=slider]") ||
   ((key === " " || key === "enter") && node.matches("button, summary"));
 
 // What a Mask shows of a result, with the choice of labels made in a legend.
-const sideOf = (labels, { palette, listed }, legend) =>
-  ({ labels, colours: palette, visible: legend.visible, thin: listed.length > FEW_LABELS });
+const sideOf = (labels, { palette, listed, opacity }, legend) =>
+  ({ labels, colours: palette, visible: legend.visible, thin: listed.length > FEW_LABELS, ownColours: opacity === 1 });
 
 // The label at (u, v) of a label map; shares of the area by label, an array or a Map.
 function labelAt(labels, { names, palette }, shares, u, v) {

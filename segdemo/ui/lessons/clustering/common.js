@@ -211,10 +211,11 @@ class Curve {
   // `notes`: title above, left and right below, mark (an index) with its text, shadow (further values, scaled by themselves),
   // fromZero, ticks (a dot on every index). The highest and the lowest value stand at the right and at the left.
   load(values, notes = {}) {
-    Object.assign(this, { values, notes, index: Math.min(this.index, values.length - 1) });
+    Object.assign(this, { values, notes, index: this.index === null ? null : Math.min(this.index, values.length - 1) });
     this.redraw();
   }
 
+  // null: at none of the values.
   at(index) {
     this.index = index;
     this.place();
@@ -263,7 +264,9 @@ class Curve {
 
   place() {
     if (!this.needle || !this.values.length) return;
-    const x = this.x(this.index);
+    const isSomewhere = this.index !== null, x = this.x(this.index);
+    for (const part of [this.needle, this.dot]) part.setAttribute("visibility", isSomewhere ? "visible" : "hidden");
+    if (!isSomewhere) return;
     this.needle.setAttribute("x1", x);
     this.needle.setAttribute("x2", x);
     this.dot.setAttribute("cx", x);

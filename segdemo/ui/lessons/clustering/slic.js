@@ -88,7 +88,7 @@ class SlicLesson extends Lesson {
   go(position) {
     if (!this.result) return "";
     this.say("hover");
-    this.curve.at(clamp(position - this.start, 0, this.result.objectives.length - this.start));
+    this.curve.at(position < this.start ? null : Math.min(position, this.result.objectives.length) - this.start);
     this.board.refresh();
     return this.describe();
   }

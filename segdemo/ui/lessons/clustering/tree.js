@@ -85,7 +85,7 @@ class CutTree {
   // As large as its part of the photo; leaves in the colour of their segment, with the Ncut that their best cut would have.
   makeNode(part, x, y, hue) {
     const r = 9 + 21 * Math.sqrt(part.pixels / this.pixels), isStop = hue && part.ncut !== null;
-    const text = part.ncut === null ? "few" : part.ncut < 0.0001 ? "< 0.0001" : part.ncut.toPrecision(2);
+    const text = part.ncut === null ? "too small" : part.ncut < 0.0001 ? "< 0.0001" : part.ncut.toPrecision(2);
     const group = svg("g", { tabindex: 0, role: "button", "aria-label": `${percent(part.pixels / this.pixels)} of the photo, Ncut ${text}` },
       svg("circle", { cx: x, cy: y, r, fill: hue || "var(--ground)" }), svg("text", { x, y: y + r + 15, class: `cl-ncut${isStop ? " cl-stop" : ""}` }, text));
     if (!hue && r >= 19) group.append(svg("text", { x, y: y + 5, class: "cl-share" }, percent(part.pixels / this.pixels)));

@@ -59,7 +59,7 @@ def segmentation_of(result: TermsResult, size: tuple[int, int]) -> Segmentation:
 
 
 def subtitle(result: TermsResult) -> str:
-    return f"E = {result.energy.total:.3f}, {result.changed:.1%} of labels changed"
+    return f"E(x) = {result.energy.total:.4f} nats per pixel, all terms counted; {result.changed:.1%} of labels changed"
 
 
 def energies(results: list[TermsResult]) -> str:
