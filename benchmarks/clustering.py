@@ -1,7 +1,8 @@
 """The clustering methods beside their peers: ``python -m benchmarks.clustering [--data BSDS_FOLDER] [--only WORD]``.
 
 Without ``--data`` it times them. Both sides of a row get the same photo, in one process, by turns; a time is the best
-of some runs after one warm-up, from the photo to the labels: ours with its tables and pictures, without the replay.
+of some runs after one warm-up, from the photo to the labels: ours with its tables and pictures, without the replay,
+where a row does not speak of labels alone.
 ``error`` is the root mean square distance of the pixels to their label's mean, in Lab and, where k-means sees it, in
 position: lower is better at the same number of labels. The peers' k-means runs from three seedings; ours tries twenty
 on blocks of points and runs from the best. scikit-image's normalized cut takes no number of segments:
@@ -34,6 +35,7 @@ from benchmarks.bsds import bsds_photos
 from segdemo import metrics
 from segdemo.clustering.features import lab_colours, region_means
 from segdemo.clustering.points import pixel_points
+from segdemo.clustering.slic import slic_superpixels
 from segdemo.method import Run, get_method
 
 try:
@@ -103,6 +105,7 @@ SPEED = [
     ("felzenszwalb", ours("felzenszwalb", scale=300, smallest_region=60), "skimage felzenszwalb", skimage_felzenszwalb),
     ("slic", ours("slic", superpixels=400), "skimage slic", skimage_slic(400)),
     ("slic", ours("slic", superpixels=400), "fast-slic, AVX2", SlicAvx2 and fast_slic(400)),
+    ("slic, labels alone", lambda image: slic_superpixels(image, 400), "fast-slic, AVX2", SlicAvx2 and fast_slic(400)),
     ("ncut", ours("ncut", segments=6), "skimage RAG ncut", skimage_ncut),
     ("ncut, pixels", ours("ncut", segments=6, graph="pixels"), "skimage RAG ncut", skimage_ncut),
 ]  # fmt: skip

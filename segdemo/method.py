@@ -73,7 +73,7 @@ class Run:
         rng: numpy generator seeded by ``params.seed``.
         scribbles: (h, w) uint8 at working size, 0 = none, 1..n = seeds, or None.
         keep_frames: False when nobody will look at the replay; ``frame`` is then free of cost.
-        spared: seconds that ``cached`` has saved so far.
+        spared: seconds that ``cached`` has saved so far; ``known``: the keys it was asked for.
     """
 
     device: torch.device = torch.device("cpu")
@@ -89,6 +89,7 @@ class Run:
     load_superpixels: Callable[[int, float], np.ndarray] | None = None
     timings: dict[str, float] = field(default_factory=dict)
     spared: float = 0.0
+    known: set[Hashable] = field(default_factory=set)
     frames: list[Frame] = field(default_factory=list)
     energy: list[float] = field(default_factory=list)
 
@@ -141,20 +142,21 @@ class Run:
     def cached(self, key: Hashable, build: Callable[[], Any]) -> Any:
         """``build()``, or what it returned the last time for this photo at this size.
 
-        For what depends on the photo and ``key`` only: features, affinities, a lattice. The time that it took then is
-        added to ``spared``.
+        For what depends on the photo and ``key`` only: features, affinities, a lattice. If an earlier run has built it,
+        the time that it took is added to ``spared``.
         """
         if self.cache_get is None:
             return build()
-        is_new = False
 
         def timed() -> tuple[Any, float]:
-            nonlocal is_new
-            is_new, start, spared = True, time.perf_counter(), self.spared
+            self.known.add(key)
+            start, spared = time.perf_counter(), self.spared
             return build(), time.perf_counter() - start + self.spared - spared
 
         value, seconds = self.cache_get(key, timed)
-        self.spared += 0.0 if is_new else seconds
+        if key not in self.known:
+            self.known.add(key)
+            self.spared += seconds
         return value
 
     def network(self, name: str) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,7 +11,7 @@ from gradio.components import Component
 from gradio.context import Context
 
 from ..errors import Cancelled, ParameterError, SegdemoError
-from .assets import LIVE
+from .assets import LIVE, problem
 from .viewer import as_text, empty_value, viewer
 from .waiting import STATUS, drop_waiting
 from .workshop import Result, Workshop, export_files, photo_of
@@ -132,7 +131,7 @@ def in_status(status: gr.HTML, updates: Iterator[dict]) -> Iterator[dict]:
     try:
         yield from updates
     except SegdemoError as error:
-        yield {status: f"<span class='problem'>{html.escape(str(error))}</span>"}
+        yield {status: problem(error)}
 
 
 def run_buttons(workshop: Workshop, label: str) -> tuple[gr.Button, gr.HTML]:

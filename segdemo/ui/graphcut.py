@@ -15,10 +15,10 @@ from .cards import ENGINE, Shared, card, in_status, places, run_buttons, run_car
 from .controls import controls_for, named
 from .lessons.graph_patch import graph_lesson
 from .lessons.solutions import solutions_lesson
-from .photo import PhotoPanel
+from .photo import PhotoPanel, shown_key
 from .scribble_pad import brushes_of, method_update, photo_update, scribble_pad, seeds_on, strokes_of
 from .viewer import empty_value, error_value
-from .workshop import Workshop, key_of, photo_of, read_photo
+from .workshop import Workshop, key_of, photo_of
 
 BACKGROUND = 2
 """Its label on the pad, which a box has as well: all that lies outside of it."""
@@ -116,7 +116,7 @@ def graphcut_tab(workshop: Workshop, panel: PhotoPanel, shared: Shared) -> dict[
         method, [pad, *(box for box, _ in controls.values())], api_visibility="private", show_progress="hidden",
     )  # fmt: skip
     panel.path.change(
-        lambda path: photo_update(read_photo(path) if path else None),
+        lambda path: photo_update(photo_of(path) if shown_key(path) else None),
         panel.path,
         pad,
         api_visibility="private",

@@ -15,6 +15,7 @@ from PIL import Image
 from ..errors import SegdemoError
 from ..examples import examples
 from ..method import Params
+from .assets import LIVE, problem
 from .controls import control
 from .workshop import key_of
 
@@ -85,8 +86,18 @@ def shown_key(path: str | None) -> str:
     """The chosen photo's content key, by which the page tells results of other photos; "" for none or an unusable one."""
     try:
         return key_of(path)
-    except SegdemoError:  # the run will say what is wrong with it
+    except SegdemoError:
         return ""
+
+
+def trouble_with(path: str | None) -> str:
+    """What stands under the chosen photo: nothing, or why it cannot be used."""
+    try:
+        if path:
+            key_of(path)
+    except SegdemoError as error:
+        return problem(error)
+    return ""
 
 
 def photo_panel() -> PhotoPanel:
@@ -97,6 +108,7 @@ def photo_panel() -> PhotoPanel:
             path = photo_input(
                 label="Photo", sources=["upload", "clipboard", "webcam"], height=250, elem_id="photo", buttons=["fullscreen"],
             )  # fmt: skip
+            trouble = gr.HTML("", elem_id="photo-trouble", js_on_load=LIVE)
         with gr.Column(scale=4, min_width=300):
             gallery = gr.Gallery(
                 [path for path, _ in files], label="Or choose an example", show_label=False, columns=3, rows=2, height=250,
@@ -113,7 +125,7 @@ def photo_panel() -> PhotoPanel:
     quiet = dict(api_visibility="private", show_progress="hidden")
     path.change(None, None, None, js=NAME_PHOTO, **quiet)
     chosen = gr.HTML("", elem_id="photo-key", js_on_load=KEY_SCRIPT, html_template="", visible="hidden")
-    path.change(shown_key, path, chosen, **quiet)
+    path.change(lambda path: [shown_key(path), trouble_with(path)], path, [chosen, trouble], **quiet)
     Context.root_block.load(None, None, None, js=NAME_EXAMPLES % json.dumps([title for _, title in files]), **quiet)
     gallery.select(choose, None, path, api_visibility="private", show_progress="hidden")
     return panel

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import time
 from dataclasses import replace
 
@@ -11,7 +10,7 @@ from gradio.components import Component
 
 from ..errors import Cancelled, SegdemoError
 from ..networks import official
-from .assets import LIVE
+from .assets import LIVE, problem
 from .cards import ENGINE, Shared, card, in_status, places, run_cards, stop_on
 from .photo import PhotoPanel
 from .waiting import STATUS
@@ -74,14 +73,14 @@ def public_checkpoints(
         except Cancelled:
             return describe(name), "Stopped. What has arrived is kept for the next time."
         except SegdemoError as error:
-            return describe(name), f"<span class='problem'>{html.escape(str(error))}</span>"
+            return describe(name), problem(error)
         return describe(name), "Downloaded. Press Run it."
 
     def segment(
         request: gr.Request, path, working_size, seed, results, name, crf, label_set, *values, progress=gr.Progress()
     ):
         if official.unavailable(name):  # said once, not in both cards
-            yield {status: "<span class='problem'>This checkpoint is not here yet: press Download first.</span>"}
+            yield {status: problem("This checkpoint is not here yet: press Download first.")}
             return
         params = dict(zip(controls, values, strict=True)) | {
             "working_size": working_size,

@@ -11,6 +11,7 @@ from gradio.route_utils import delete_files_created_by_app
 from PIL import Image
 
 from segdemo import Engine, methods
+from segdemo.ui.graphcut import FEWER, ONE_SO_FAR
 from segdemo.ui.page import build_page
 
 selenium = pytest.importorskip("selenium")
@@ -80,6 +81,26 @@ def test_graphcut_tab(page, files):
     page.wait(lambda: page.strokes == 1)
     page.click(page.one("#pad [data-testid=redo]"))
     page.wait(lambda: page.strokes == 2)
+
+
+def test_live_cuts_say_when_the_strokes_are_gone(page, files):
+    page.upload(files / "cat.jpg")
+    page.tab("Graph cut")
+    page.wait(lambda: page.one("#pad .pad").get_attribute("data-state") == "ready")
+    page.click(page.one("#live input"))
+    page.draw([(0.35, 0.5), (0.65, 0.55)])
+    page.wait(lambda: ONE_SO_FAR in page.text())
+    page.press("Background")
+    page.draw([(0.03, 0.03), (0.2, 0.03)])
+    page.result("graphcut")
+    page.wait(lambda: ONE_SO_FAR not in page.text())
+    page.click(page.one("#pad [data-testid=undo]"))
+    page.wait(lambda: FEWER in page.viewer("graphcut").text)
+    assert page.shares("graphcut")  # the cut itself stays
+    page.click(page.one("#pad [data-testid=clear]"))
+    page.wait(lambda: page.viewer("graphcut").get_attribute("data-state") == "empty")
+    page.draw([(0.35, 0.5), (0.65, 0.55)])
+    page.wait(lambda: ONE_SO_FAR in page.text())
 
 
 def test_live_cut_follows_each_stroke(page, files):
@@ -201,8 +222,12 @@ def test_unusable_photos_are_explained(page, files, file, words):
     if file:
         page.upload(files / file)
     page.press("Segment")
-    page.wait(lambda: words.lower() in page.text().lower())
+    said = lambda: page.one(".status").text.lower()  # noqa: E731
+    page.wait(lambda: words.lower() in said())
+    assert bool(file) == (words in page.one("#photo-trouble").text)
+    assert not page.browser.find_elements(By.CSS_SELECTOR, ".toast-body")
     page.example()  # and the page goes on working
+    page.wait(lambda: not said() and not page.one("#photo-trouble").text)
     page.press("Segment")
     page.result("kmeans")
 

@@ -11,6 +11,7 @@ import numpy as np
 from ...lessons.receptive_field import CROP, Field, receptive_fields
 from ...method import Method
 from ...segmentation import heatmap
+from ..assets import problem
 from ..cards import ENGINE
 from ..photo import PhotoPanel
 from ..viewer.payload import photo_url
@@ -42,7 +43,7 @@ def receptive_field_lesson(workshop: Workshop, panel: PhotoPanel, networks: list
                 workshop, receptive_fields, lambda photo: params, partial(board_value, titles), path, request
             )
         )
-        return told.get("board") or f"<p class='problem'>{html.escape(told['message'])}</p>", path
+        return told.get("board") or problem(told["message"]), path
 
     quiet = dict(api_visibility="private", show_progress="hidden")
     shown = run.click(
