@@ -57,7 +57,8 @@ def test_stop_drops_what_waits_and_nothing_else():
         page.close()
 
 
-def test_a_run_whose_caller_has_gone_stops():
+@pytest.mark.parametrize("yields", [False, True])
+def test_a_run_whose_caller_has_gone_stops(yields):
     """A program, or a browser that crashed, says no goodbye: its connection ends."""
     visits, heard = Visits(), []
 
@@ -68,8 +69,11 @@ def test_a_run_whose_caller_has_gone_stops():
             time.sleep(0.05)
         heard.append("stopped" if is_cancelled() else "ran to its end")
 
+    def run_in_turn(request: gr.Request):
+        yield run(request)
+
     with gr.Blocks() as page:
-        gr.Button().click(run, None, None, api_name="run")
+        gr.Button().click(run_in_turn if yields else run, None, None, api_name="run")
     page.queue()
     _, url, _ = page.launch(prevent_thread_lock=True, quiet=True)
     try:
