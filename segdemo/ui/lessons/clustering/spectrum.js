@@ -119,7 +119,7 @@ class SpectrumLesson extends Lesson {
     this.order = [...labels.keys()].sort((i, j) => labels[i] - labels[j] || i - j);
     this.part("offer").disabled = clusters === this.result.suggested;
     this.say("matrix-caption", html("b", {}, `K = ${clusters}: Ncut ${ncut.toFixed(3)}.`), ` ${percent(outside)} of all affinity lies outside the blocks: links that the cut severs. `,
-      "If the groups had no links between them, L would be exactly block-diagonal.");
+      "If the groups had no links between them, W and L would be exactly block-diagonal.");
     this.makeMatrix();
     this.boards.segments.refresh();
     this.drawSpectrum();
