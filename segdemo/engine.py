@@ -57,7 +57,7 @@ def choose_device(wish: str = "auto") -> torch.device:
     return device
 
 
-def size_of(value: Any, depth: int = 4) -> int:
+def size_of(value: Any, depth: int = 6) -> int:
     """About how many bytes of arrays and tensors hang on ``value``."""
     if isinstance(value, np.ndarray):
         return value.nbytes

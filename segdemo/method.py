@@ -73,7 +73,7 @@ class Run:
         rng: numpy generator seeded by ``params.seed``.
         scribbles: (h, w) uint8 at working size, 0 = none, 1..n = seeds, or None.
         keep_frames: False when nobody will look at the replay; ``frame`` is then free of cost.
-        spared: seconds that ``cached`` has saved so far; ``known``: the keys it was asked for.
+        spared: seconds that ``cached`` has saved so far; ``known``: the keys that are built or counted.
     """
 
     device: torch.device = torch.device("cpu")
@@ -148,14 +148,16 @@ class Run:
         if self.cache_get is None:
             return build()
 
-        def timed() -> tuple[Any, float]:
+        def timed() -> tuple[Any, float, set[Hashable]]:
+            """What is built, what it took or would have taken, and which keys that includes."""
+            start, spared, before = time.perf_counter(), self.spared, set(self.known)
             self.known.add(key)
-            start, spared = time.perf_counter(), self.spared
-            return build(), time.perf_counter() - start + self.spared - spared
+            value = build()
+            return value, time.perf_counter() - start + self.spared - spared, self.known - before
 
-        value, seconds = self.cache_get(key, timed)
+        value, seconds, included = self.cache_get(key, timed)
         if key not in self.known:
-            self.known.add(key)
+            self.known |= included
             self.spared += seconds
         return value
 

@@ -1,14 +1,15 @@
 """The engine: devices, budgets, fallback, waiting in line."""
 
 import threading
-import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
 from segdemo import Engine
-from segdemo.engine import LeastRecentlyUsed, choose_device
+from segdemo.crf.dense import DenseCRF
+from segdemo.engine import LeastRecentlyUsed, choose_device, size_of
 from segdemo.errors import Cancelled, ImageError, ParameterError, SegdemoError
 from segdemo.method import Params, Run, _registry, method
 from segdemo.segmentation import Segmentation, enlarge_labels, resize_nearest
@@ -74,20 +75,36 @@ def test_only_the_photo_and_its_size_share_a_cache(registered):
     assert len(built) == 2
 
 
-def test_what_an_earlier_run_spares_is_told(registered):
+def test_what_an_earlier_run_spares_is_told(monkeypatch):
     """Or a second method on the same features would look faster than the first."""
+    now, kept = [0.0], {}
+    monkeypatch.setattr("segdemo.method.time", SimpleNamespace(perf_counter=lambda: now[0]))
 
-    def function(image, params, run):
-        """Wants features made of features, some of them twice."""
-        inner = lambda: run.cached("inner", lambda: time.sleep(0.03) or np.zeros(3))  # noqa: E731
-        run.cached("outer", lambda: time.sleep(0.02) or inner())
-        inner()
-        return blank(image, params, run)
+    def takes(seconds, value=None):
+        now[0] += seconds
+        return value
 
-    engine, name = Engine("cpu"), registered(function)
-    assert engine.run(name, PHOTO).spared == 0
-    spared = engine.run(name, PHOTO).spared
-    assert 0.05 + 0.03 <= spared < 0.3  # what is asked for twice was asked of the cache twice
+    def get(key, build):
+        return kept[key] if key in kept else kept.setdefault(key, build())
+
+    def use(run, *names):
+        inner = lambda: run.cached("inner", lambda: takes(3.0))  # noqa: E731
+        known = {"inner": inner, "outer": lambda: run.cached("outer", lambda: takes(2.0, inner()))}
+        for name in names:
+            known[name]()
+        return run.spared
+
+    assert use(Run(cache_get=get), "outer", "inner", "outer") == 0  # the run itself has built them
+    for asked in (["outer"], ["outer", "inner"], ["outer", "outer", "inner"]):
+        assert use(Run(cache_get=get), *asked) == 5.0
+    assert use(Run(cache_get=get), "inner", "inner") == 3.0
+
+
+def test_the_lattices_that_are_kept_count_against_the_budget():
+    engine = Engine("cpu")
+    run = engine._new_run(0, PHOTO, torch.device("cpu"), None, None, None, True)
+    crf = run.cached("crf", lambda: DenseCRF(PHOTO, 3.0, 50.0, 8.0))
+    assert engine._photos.used >= size_of(crf) > PHOTO.nbytes
 
 
 def test_gpu_memory_falls_back_to_the_cpu(registered):

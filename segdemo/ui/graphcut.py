@@ -95,9 +95,12 @@ def graphcut_tab(workshop: Workshop, panel: PhotoPanel, shared: Shared) -> dict[
         drawn = labels_drawn(strokes, labels[name])
         if not drawn:
             others = {key: result for key, result in results.items() if key != target.key}
-            return {target.viewer: empty_value(HINT), shared.results: others, status: ""}
+            gone = gr.update(value=None, visible=False)
+            return {target.viewer: empty_value(HINT), target.files: gone, shared.results: others, status: ""}
         if not suffices(name, drawn):
-            return {target.viewer: error_value(FEWER), status: ""} if target.key in results else {status: ONE_SO_FAR}
+            last = results.get(target.key)
+            is_of_photo = last is not None and last.key == shown_key(values[0])
+            return {target.viewer: error_value(FEWER), status: ""} if is_of_photo else {status: ONE_SO_FAR}
         updates: dict = {}  # all at once: each update costs the page's script a tenth of a second
         for update in in_status(status, cut(True, *values, progress=None, request=request)):
             updates |= update

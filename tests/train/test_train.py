@@ -237,7 +237,7 @@ def test_command_line_writes_log_and_checkpoint(data, tmp_path, monkeypatch, cap
 def test_smaller_crops_are_of_smaller_photos():
     recipe = replace(TINY, crop=128, scale=(0.5, 1.5))
     smaller = adjusted(recipe, parse(["unet", "--data", "x", "--crop", "64", "--batch", "3", "--rate", "0.5"]))
-    assert (smaller.crop, smaller.batch, smaller.scale) == (64, 3, (0.25, 0.75))
+    assert (smaller.crop, smaller.batch, smaller.scale, smaller.rate) == (64, 3, (0.25, 0.75), 0.5)
     assert adjusted(recipe, parse(["unet", "--data", "x"])) == recipe
 
 

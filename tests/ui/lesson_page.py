@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from steady import centre, load, wait_for
 
-LEFT, RIGHT, END, ENTER, SPACE = "\ue012", "\ue014", "\ue010", "\ue007", " "
+LEFT, RIGHT, END, ENTER = "\ue012", "\ue014", "\ue010", "\ue007"
 
 
 class Page:

@@ -172,8 +172,8 @@ class Drawing {
   }
 
   describeNode(p) {
-    const { patch } = this, seed = ["", "background seed: its source link is free, its sink link costs more than any cut around it",
-      "object seed: its sink link is free, its source link costs more than any cut around it"][patch.seeds[p]];
+    const { patch } = this, seed = ["", "background seed: its source link is free but for what leads out of the patch, its sink link costs more than any cut around it",
+      "object seed: its sink link is free but for what leads out of the patch, its source link costs more than any cut around it"][patch.seeds[p]];
     const cost = (edge) => `${patch.nats(Math.abs(patch.flow[edge]))} of ${patch.nats(patch.capacities[edge])}`;
     return [`pixel ${patch.name(p)}`, `from the source: ${cost(p)}`, `to the sink: ${cost(p + patch.pixels)}`, seed].filter(Boolean).join("\n");
   }

@@ -37,7 +37,7 @@ class MaskViewer {
       leave: () => this.everywhere((viewer) => viewer.leave()),
       click: (at) => this.click(at),
       view: (view, tell) => this.onView(view, tell),
-      divider: (position) => this.stage.setDivider(position),
+      divider: (position) => this.divide(position),
     });
     this.listen();
     window.addEventListener("segdemo-photo-key", () => this.showAge());
@@ -355,6 +355,7 @@ class MaskViewer {
     this.stage.setDivider(position);
     this.part("compare").setAttribute("aria-pressed", String(on));
     for (const tag of this.root.querySelectorAll(".sv-tag")) tag.hidden = !on;
+    this.refreshPin();  // it may be on the other side now
   }
 
   setMode(mode) {

@@ -242,7 +242,7 @@ class Curve {
       svg("polyline", { class: "cl-line", points: line }), ...this.marked(text),
       ...(notes.ticks ? values.map((value, i) => svg("circle", { class: "cl-tick", cx: this.x(i), cy: this.y(value), r: 3.5 })) : []),
       text(6, 14, "start", notes.title, "cl-head"), text(6, this.height - 5, "start", notes.left), text(end, this.height - 5, "end", notes.right),
-      ...(this.high > this.low ? [text(end, 34, "end", short(this.high), "cl-bound"), text(6, this.floor - 5, "start", short(this.low), "cl-bound")] : []),
+      ...(this.high > this.low ? [text(end, 34, "end", short(this.high)), text(6, this.floor - 5, "start", short(this.low))] : []),
       this.needle, this.dot,
     );
     this.place();
