@@ -180,6 +180,6 @@ def kmeans(image: np.ndarray, params: KMeansParams, run: Run) -> Segmentation:
             result.notices.append("All pixels are alike, so there is one cluster.")
     elif clusters < params.clusters:
         result.notices.append(
-            f"The photo has no more than {clusters} different pixel{'s' * (clusters > 1)}, so K was lowered from {params.clusters}."
+            f"The photo has no more than {clusters} different pixel{'s' * (clusters > 1)}, so K was lowered from {params.clusters} to {clusters}."
         )
     return result
