@@ -23,7 +23,7 @@ from ..networks.inference import is_public
 from .cards import ENGINE
 from .controls import control
 from .photo import photo_input
-from .workshop import Result, Workshop, export_files, read_photo
+from .workshop import Result, Workshop, export_files, photo_of
 
 
 def endpoints(workshop: Workshop) -> None:
@@ -51,8 +51,8 @@ def endpoint(workshop: Workshop, m: Method, fields: list[str]) -> Callable:
     def call(*values: Any):
         *values, request = values  # Gradio puts the request where the signature below names it
         given = dict(zip(names, values, strict=True))
-        photo = read_photo(given.pop("photo"))
         try:
+            photo = photo_of(given.pop("photo"))
             if m.needs_scribbles:
                 given["scribbles"] = load_scribbles(given["scribbles"]) if given["scribbles"] else None
             is_cancelled, start = workshop.visits.begin(request), time.perf_counter()

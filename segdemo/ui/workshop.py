@@ -160,15 +160,6 @@ def key_of(path: str | None) -> str:
     return _decoded.get((path, _last_change(path), "key"), lambda: content_key(photo))
 
 
-def read_photo(path: str | None) -> np.ndarray:
-    """``photo_of`` for events that show a notice: a ``gr.Error`` in its place."""
-    try:
-        return photo_of(path)
-    except SegdemoError as error:
-        title = "This photo cannot be used" if path else "No photo yet"
-        raise gr.Error(str(error), title=title, print_exception=False) from None
-
-
 def _last_change(path: str) -> int:
     """When the file was written last; 0 for one that is not there, which ``load_image`` explains."""
     try:

@@ -83,12 +83,17 @@ def test_graphcut_tab(page, files):
     page.wait(lambda: page.strokes == 2)
 
 
-def test_live_cuts_say_when_the_strokes_are_gone(page, files):
+def draw_live(page, files):
+    """The graph-cut tab with live on and one stroke on the object."""
     page.upload(files / "cat.jpg")
     page.tab("Graph cut")
     page.wait(lambda: page.one("#pad .pad").get_attribute("data-state") == "ready")
     page.click(page.one("#live input"))
     page.draw([(0.35, 0.5), (0.65, 0.55)])
+
+
+def test_live_cuts_say_when_the_strokes_are_gone(page, files):
+    draw_live(page, files)
     page.wait(lambda: ONE_SO_FAR in page.text())
     page.press("Background")
     page.draw([(0.03, 0.03), (0.2, 0.03)])
@@ -104,11 +109,7 @@ def test_live_cuts_say_when_the_strokes_are_gone(page, files):
 
 
 def test_live_cut_follows_each_stroke(page, files):
-    page.upload(files / "cat.jpg")
-    page.tab("Graph cut")
-    page.wait(lambda: page.one("#pad .pad").get_attribute("data-state") == "ready")
-    page.click(page.one("#live input"))
-    page.draw([(0.35, 0.5), (0.65, 0.55)])
+    draw_live(page, files)
     page.press("Background")
     page.draw([(0.03, 0.03), (0.2, 0.03)])
     page.result("graphcut")

@@ -1,143 +1,16 @@
-"""The mask viewer: what Python sends is what the browser holds, and every control acts."""
+"""The mask viewer in a browser: it holds what Python sends, and every control acts."""
 
-import base64
 import json
 from urllib.parse import urlparse
 
-import cv2
 import gradio as gr
 import numpy as np
 import pytest
-from sent import unpack
-from skimage import data
 from steady import console_errors, load, wait_for
+from viewer_samples import NASTY, long, photo, pixels_of, rich, segmentation
 
 from segdemo.labels import distinct_colours
-from segdemo.segmentation import Frame, Picture, Segmentation
 from segdemo.ui.viewer import as_text, empty_value, error_value, viewer, viewer_value
-from segdemo.ui.viewer.payload import fit, pack
-
-NASTY = '<img src=x onerror="window.hacked = 1"> </script> ${1} {{value}} `'
-
-
-def pixels_of(address):
-    encoded = np.frombuffer(base64.b64decode(address.split(",", 1)[1]), np.uint8)
-    return cv2.imdecode(encoded, cv2.IMREAD_UNCHANGED)
-
-
-def stripes(height, width, count):
-    """Labels 0..count-1 in columns, each present."""
-    return np.broadcast_to(np.arange(width) * count // width, (height, width)).astype(np.int32)
-
-
-def segmentation(height=60, width=90, count=3, **further):
-    names = [f"label {k}" for k in range(count)]
-    return Segmentation(stripes(height, width, count), names, distinct_colours(count), **further)
-
-
-def photo(height=60, width=90):
-    return cv2.resize(data.astronaut(), (width, height), interpolation=cv2.INTER_AREA)
-
-
-def rich(count=4):
-    """A result with everything a viewer can show."""
-    rng = np.random.default_rng(0)
-    scores = rng.dirichlet(np.ones(count), (30, 45)).transpose(2, 0, 1).astype(np.float32)
-    labels = stripes(30, 45, count)
-    frames = [Frame(f"iteration {i}", np.roll(labels, i, 1), photo(30, 45), {"belief": scores[0]}) for i in range(3)]
-    result = segmentation(
-        count=count, working_scores=scores, frames=frames, energy=[9.0, 4.0, 1.5], energy_name="objective",
-        pictures=[Picture(NASTY, photo(), "how to read it")], facts={NASTY: 812, "energy": np.float32(1.5)},
-        timings={"stage": 0.25}, notices=[NASTY],
-    )  # fmt: skip
-    result.names[1] = NASTY
-    return result
-
-
-# --- what Python sends -----------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("count, width", [(3, 1), (256, 1), (257, 2), (4000, 2), (70000, 4)])
-def test_packed_labels_are_exact(count, width):
-    labels = (np.arange(260 * 300).reshape(260, 300) * 7919) % count
-    packed = pack(labels)
-    assert packed["bytes"] == width
-    np.testing.assert_array_equal(unpack(packed), labels)
-
-
-def test_value_is_plain_json_and_complete():
-    value = viewer_value(photo(), rich(), "k-means", "0.3 s")
-    again = json.loads(json.dumps(value, allow_nan=False))
-    assert again == value
-    assert again["title"] == "k-means" and again["subtitle"] == "0.3 s" and again["size"] == [60, 90]
-    assert again["names"][1] == NASTY
-    assert again["energy"] == [9.0, 4.0, 1.5] and [frame["caption"] for frame in again["frames"]][0] == "iteration 0"
-    assert again["facts"] == [[NASTY, 812], ["energy", 1.5]] and again["timings"] == [["stage", 0.25]]
-    assert sum(again["shares"]) == pytest.approx(1)
-    np.testing.assert_array_equal(unpack(again["labels"]), stripes(60, 90, 4))
-
-
-def test_sizes_are_bounded_and_nothing_is_enlarged():
-    frames = [Frame("step", stripes(900, 600, 3), None, {"map": np.zeros((900, 600))})]
-    pictures = [Picture("noise", np.random.default_rng(0).integers(0, 255, (1200, 900, 3), np.uint8))]
-    large = segmentation(1500, 1000, frames=frames, pictures=pictures, working_scores=np.full((3, 500, 333), 1 / 3))
-    value = viewer_value(photo(1500, 1000), large, "large")
-    assert pixels_of(value["photo"]).shape == (1024, 683, 3)
-    assert (value["labels"]["height"], value["labels"]["width"]) == (1024, 683)
-    assert (value["frames"][0]["labels"]["height"], value["frames"][0]["labels"]["width"]) == (512, 341)
-    assert pixels_of(value["frames"][0]["maps"]["map"]).shape == (512, 341)
-    assert pixels_of(value["pictures"][0]["image"]).shape == (768, 576, 3)
-    assert (value["scores"]["planes"]["height"], value["scores"]["planes"]["width"]) == (3 * 192, 128)
-    small = viewer_value(photo(2, 2), segmentation(2, 2, 2), "small")
-    assert pixels_of(small["photo"]).shape == (2, 2, 3)
-    assert fit((1, 5000), 1024) == (1, 1024)
-    assert len(json.dumps(value)) < 3e6
-
-
-def test_colours_survive_the_way():
-    image = np.full((40, 60, 3), (200, 60, 20), np.uint8)
-    value = viewer_value(image, segmentation(40, 60, pictures=[Picture("flat", image)]), "colours")
-    for address in (value["photo"], value["pictures"][0]["image"]):
-        np.testing.assert_allclose(pixels_of(address)[..., ::-1], image, atol=4)
-    assert value["palette"][0] == "#" + bytes(distinct_colours(1)[0]).hex()
-
-
-def test_scores_keep_the_labels_that_matter():
-    scores = np.full((30, 20, 20), 0.001, np.float32)
-    scores[7], scores[2] = 0.6, 0.35
-    result = segmentation(20, 20, 30, working_scores=scores)
-    result.labels = np.full((20, 20), 2)  # the label of the result comes first, unlikely as it may be
-    sent = viewer_value(photo(20, 20), result, "scores")["scores"]
-    assert sent["labels"] == [2, 7]
-    planes = unpack(sent["planes"]).reshape(2, 20, 20) / 255
-    np.testing.assert_allclose(planes, scores[[2, 7]], atol=0.5 / 255 + 1e-6)
-
-
-def test_long_replays_are_thinned_together_with_their_energy():
-    frames = [Frame(str(i), stripes(4, 6, 2)) for i in range(101)]
-    energy = [float(i) for i in range(100)] + [float("inf")]
-    value = viewer_value(photo(4, 6), segmentation(4, 6, 2, frames=frames, energy=energy), "long")
-    assert len(value["frames"]) == len(value["energy"]) == 40
-    assert value["frames"][0]["caption"] == "0" and value["frames"][-1]["caption"] == "100"
-    assert value["steps"] == [int(frame["caption"]) + 1 for frame in value["frames"]]
-    assert value["energy"][1] == float(value["frames"][1]["caption"]) and value["energy"][-1] is None
-    misaligned = segmentation(4, 6, 2, frames=frames, energy=[1.0, 2.0])
-    assert viewer_value(photo(4, 6), misaligned, "misaligned")["energy"] == []
-
-
-def test_legend_lists_labels_of_the_replay_too():
-    result = segmentation(6, 6, 5, frames=[Frame("first", np.full((6, 6), 4))])
-    result.labels = np.full((6, 6), 1)
-    assert viewer_value(photo(6, 6), result, "legend")["listed"] == [1, 4]
-
-
-def long():
-    """A replay of iterations 1, 2, 3, 20, 100 of which the energy falls."""
-    frames = [Frame(f"iteration {n}", stripes(60, 90, 3), step=n) for n in (1, 2, 3, 20, 100)]
-    return segmentation(frames=frames, energy=[9.0, 7.0, 5.0, 3.0, 1.0])
-
-
-# --- in the browser --------------------------------------------------------------------------
 
 
 class Page:

@@ -11,13 +11,13 @@ import pytest
 from PIL import Image
 
 from segdemo import Engine
-from segdemo.errors import Cancelled
+from segdemo.errors import Cancelled, ImageError
 from segdemo.method import Params, _registry, method
 from segdemo.segmentation import Segmentation
 from segdemo.ui import workshop as workshop_module
 from segdemo.ui.cards import Card, Shared, card, export_result, run_cards
 from segdemo.ui.controls import SHARED, controls_for
-from segdemo.ui.workshop import Result, Visits, Workshop, export_files, read_photo
+from segdemo.ui.workshop import Result, Visits, Workshop, export_files, photo_of
 
 PHOTO = np.random.default_rng(0).integers(0, 256, (30, 40, 3), dtype=np.uint8)
 
@@ -120,11 +120,11 @@ def test_cancelled_passes_through_the_workshop():
 
 
 def test_photos_are_refused_with_advice(tmp_path):
-    with pytest.raises(gr.Error, match="Choose a photo"):
-        read_photo(None)
+    with pytest.raises(ImageError, match="Choose a photo"):
+        photo_of(None)
     (tmp_path / "x.jpg").write_text("no photo")
-    with pytest.raises(gr.Error, match="not a picture"):
-        read_photo(str(tmp_path / "x.jpg"))
+    with pytest.raises(ImageError, match="not a picture"):
+        photo_of(str(tmp_path / "x.jpg"))
 
 
 def test_export():
