@@ -11,7 +11,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch: idle thread
 
 from segdemo import Engine  # noqa: E402
 from segdemo.errors import ParameterError  # noqa: E402
-from segdemo.ui.page import build_page, css, theme  # noqa: E402
+from segdemo.ui.page import build_page, launching  # noqa: E402
 
 
 def parse() -> argparse.Namespace:
@@ -35,10 +35,7 @@ def main() -> None:
     # Compilers and caches warm up while the first visitor still looks for a photo.
     threading.Thread(target=engine.warm, daemon=True).start()
     try:
-        page.launch(
-            server_name=options.host, server_port=options.port, inbrowser=options.open, theme=theme(), css=css(),
-            share=False, run_history=False, ssr_mode=False, max_file_size="30mb", show_error=True,
-        )  # fmt: skip
+        page.launch(server_name=options.host, server_port=options.port, inbrowser=options.open, **launching())
     except OSError:
         taken = f"segdemo: {options.host} with port {options.port} cannot be used; is another program on it?"
         raise SystemExit(f"{taken} Choose another port: python app.py --port {options.port + 1}") from None

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gradio as gr
 
+from .delivery import hoist
 from .waiting import drop_waiting
 from .workshop import Workshop
 
@@ -27,10 +28,10 @@ addEventListener('pageshow', (event) => {{ if (event.persisted) location.reload(
 
 
 class Page(gr.Blocks):
-    """Gradio's page without the heartbeat."""
+    """Gradio's page without the heartbeat, and with each script and style once."""
 
     def get_config_file(self) -> dict:
-        return super().get_config_file() | {"connect_heartbeat": False}
+        return hoist(super().get_config_file() | {"connect_heartbeat": False})
 
 
 def give_back_when_left(page: Page, workshop: Workshop) -> None:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import html
-from pathlib import Path
+from typing import Any
 
 import gradio as gr
 
 from ..engine import Engine
 from .address import TABS, Address
-from .assets import LIVE
+from .assets import LIVE, beside
 from .cards import Shared
 from .clustering import clustering_tab
 from .comparison import comparison_tab
+from .delivery import COMPRESSION
 from .endpoints import endpoints
 from .graphcut import graphcut_tab
 from .leaving import Page, give_back_when_left
@@ -68,8 +69,12 @@ def theme() -> gr.themes.Base:
     )  # fmt: skip
 
 
-def css() -> str:
-    return Path(__file__).with_name("page.css").read_text(encoding="utf-8")
+def launching() -> dict[str, Any]:
+    """How ``launch`` is called for the page, besides where it is served."""
+    return dict(
+        theme=theme(), css=beside(__file__)("page.css"), app_kwargs=COMPRESSION, share=False, run_history=False,
+        ssr_mode=False, max_file_size="30mb", show_error=True,
+    )  # fmt: skip
 
 
 def warmth(engine: Engine) -> tuple[str, gr.Timer]:
@@ -110,7 +115,7 @@ def report_quietly(page: gr.Blocks, place: gr.HTML) -> None:
 
 
 def build_page(engine: Engine) -> gr.Blocks:
-    """The whole page around one engine; ``launch`` it with ``theme=theme(), css=css()``."""
+    """The whole page around one engine, to be launched with ``**launching()``."""
     workshop = Workshop(engine)
     with Page(title="Segdemo", analytics_enabled=False, delete_cache=(HOUR, 24 * HOUR)) as page:
         shared = Shared(results=gr.State({}, time_to_live=4 * 3600), pins=gr.State([], time_to_live=4 * 3600))

@@ -6,17 +6,14 @@ from selenium.webdriver import ActionChains
 from selenium.webdriver.common.by import By
 from steady import centre, load, wait_for
 
-from segdemo.ui.page import build_page, css, theme
+from segdemo.ui.page import build_page, launching
 
 
 @contextmanager
 def launched(engine):
     """The page around ``engine``, served at its ``local_url``."""
     page = build_page(engine)
-    page.launch(
-        prevent_thread_lock=True, quiet=True, theme=theme(), css=css(), share=False, run_history=False, ssr_mode=False,
-        server_port=None, show_error=True, inbrowser=False,
-    )  # fmt: skip
+    page.launch(prevent_thread_lock=True, quiet=True, server_port=None, inbrowser=False, **launching())
     try:
         yield page
     finally:

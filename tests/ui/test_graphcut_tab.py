@@ -10,11 +10,11 @@ from PIL import Image
 
 from segdemo import Engine, methods
 from segdemo.ui.graphcut import LiveEngine, labels_drawn, suffices
-from segdemo.ui.page import build_page, css, theme
 from segdemo.ui.scribble_pad import rasterize
 
 pytest.importorskip("selenium")
 from graphcut_tab import SIZE, STROKES, Tab  # noqa: E402
+from page_driver import served  # noqa: E402
 from selenium.webdriver import ActionChains, Keys  # noqa: E402
 from selenium.webdriver.common.actions import interaction  # noqa: E402
 from selenium.webdriver.common.by import By  # noqa: E402
@@ -28,13 +28,8 @@ HTMLAnchorElement.prototype.click = function () {
 
 @pytest.fixture(scope="module")
 def address():
-    page = build_page(Engine("cpu"))
-    _, url, _ = page.launch(
-        prevent_thread_lock=True, quiet=True, theme=theme(), css=css(), share=False, run_history=False, ssr_mode=False,
-        server_port=None, show_error=True, inbrowser=False,
-    )  # fmt: skip
-    yield url
-    page.close()
+    with served(Engine("cpu")) as url:
+        yield url
 
 
 @pytest.fixture(scope="module")
