@@ -15,6 +15,7 @@ from PIL import Image
 
 from . import __version__
 from .errors import ParameterError
+from .labels import VOC21, voc_colormap
 from .metrics import boundaries
 from .segmentation import Segmentation
 
@@ -22,8 +23,8 @@ from .segmentation import Segmentation
 def label_png(segmentation: Segmentation) -> bytes:
     """The label map as a PNG file whose pixel values are the labels.
 
-    Up to 256 labels: 8-bit indices with the segmentation's palette, as PASCAL VOC stores
-    its masks. More: 16-bit grey. Up to 65536 labels, else ``ParameterError``.
+    Up to 256 labels: 8-bit indices with the segmentation's palette; VOC's classes with VOC's own, by which programs
+    know its masks. More: 16-bit grey. Up to 65536 labels, else ``ParameterError``.
     """
     count = len(segmentation.names)
     if count > 65536:
@@ -31,7 +32,9 @@ def label_png(segmentation: Segmentation) -> bytes:
     if count > 256:
         return _png(Image.fromarray(segmentation.labels.astype(np.uint16)))
     image = Image.fromarray(segmentation.labels.astype(np.uint8))
-    image.putpalette(np.asarray(segmentation.palette, np.uint8).tobytes())
+    is_voc = tuple(segmentation.names) == VOC21.names
+    palette = voc_colormap(count) if is_voc else np.asarray(segmentation.palette, np.uint8)
+    image.putpalette(palette.tobytes())
     return _png(image)
 
 

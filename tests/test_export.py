@@ -12,7 +12,7 @@ from PIL import Image
 import segdemo
 from segdemo import export
 from segdemo.errors import ParameterError
-from segdemo.labels import VOC21, distinct_colours
+from segdemo.labels import VOC21, distinct_colours, voc_colormap
 from segdemo.segmentation import Segmentation
 
 RNG = np.random.default_rng(0)
@@ -30,6 +30,12 @@ def test_label_png_is_indexed_and_comes_back(count):
     assert image.mode == "P" and data[24] == 8  # the header's bit depth
     np.testing.assert_array_equal(np.asarray(image), segmentation.labels)
     np.testing.assert_array_equal(np.asarray(image.convert("RGB")), segmentation.palette[segmentation.labels])
+
+
+def test_label_png_of_vocs_classes_has_vocs_colours():
+    labels = np.arange(21).reshape(3, 7)
+    data = export.label_png(Segmentation(labels, list(VOC21.names), VOC21.palette))
+    np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(data)).convert("RGB")), voc_colormap(21)[labels])
 
 
 @pytest.mark.parametrize("count", [257, 4000, 65536])
@@ -95,9 +101,9 @@ def test_report_is_json_and_complete():
     assert set(report["versions"]) == {"segdemo", "torch", "numpy", "python"}
     assert report["versions"]["segdemo"] == segdemo.__version__
     assert report["classes"] == [
-        {"label": 8, "name": "cat", "share": 0.5, "colour": "#400000"},
+        {"label": 8, "name": "cat", "share": 0.5, "colour": "#ce2f00"},
         {"label": 0, "name": "background", "share": 0.25, "colour": "#000000"},
-        {"label": 15, "name": "person", "share": 0.25, "colour": "#c08080"},
+        {"label": 15, "name": "person", "share": 0.25, "colour": "#ffa0a4"},
     ]
 
 

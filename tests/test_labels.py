@@ -1,0 +1,20 @@
+"""The palettes: as defined where others define them, told apart where we do."""
+
+import numpy as np
+from skimage.color import deltaE_ciede2000, rgb2lab
+
+from segdemo.labels import VOC21, voc_colormap
+
+
+def test_voc_colormap_is_the_development_kits():
+    known = {"aeroplane": (128, 0, 0), "cat": (64, 0, 0), "person": (192, 128, 128), "tv/monitor": (0, 64, 128)}
+    for name, colour in known.items():
+        assert tuple(voc_colormap(21)[VOC21.names.index(name)]) == colour
+
+
+def test_the_classes_are_seen_on_photos_and_told_apart():
+    lab = rgb2lab(VOC21.palette[None, 1:] / 255)[0]
+    apart = deltaE_ciede2000(lab[:, None], lab[None])[np.triu_indices(20, 1)]
+    assert apart.min() > 15, "two of VOC's own colours are 4.5 apart"
+    assert lab[:, 0].min() > 40, "the lightness of VOC's cat is 10"
+    assert not VOC21.palette[0].any(), "the background is laid over nothing"
