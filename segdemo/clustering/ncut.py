@@ -126,15 +126,26 @@ def pictures(
 ) -> list[Picture]:
     """Boundaries, the contours between nodes, and the eigenvectors after the first, which is constant."""
     edges = heatmap(resize_nearest(contours, labels.shape), 0.0, max(float(contours.max()), 1.0))
-    note = "The segments are where the eigenvectors are nearly constant: equal colours belong together."
+    note = "Segments are where eigenvectors are nearly constant. The scale leaves out 2 % of the pixels at either end."
     return [
         Picture("boundaries", draw_boundaries(image, labels), "The segments' boundaries on the photo."),
         Picture("contours", edges, "Where a line between two nodes crosses a bright edge, their affinity falls."),
         *(
-            Picture(f"eigenvector {k + 1}, λ = {parted.eigenvalues[k]:.3g}", heatmap(f[graph.node_of_pixel]), note)
+            Picture(f"eigenvector {k + 1}, λ = {parted.eigenvalues[k]:.3g}", vector_map(f[graph.node_of_pixel]), note)
             for k, f in list(enumerate(parted.eigenvectors.T))[1:9]
         ),
     ]
+
+
+def vector_map(values: np.ndarray) -> np.ndarray:
+    """An eigenvector at each pixel, (h, w) float, as a picture, (h, w, 3) uint8 RGB.
+
+    The scale ends where 2 % of the pixels lie beyond: one small part that the rest of the photo hardly holds has
+    values far from all others, which would have a single colour. Where the rest is constant, that is what is to be seen.
+    """
+    low, high = np.percentile(values, [2, 98])
+    whole = values.max() - values.min()
+    return heatmap(values, low, high) if high - low > 1e-3 * whole else heatmap(values)
 
 
 def facts_of(graph: Graph, parted: Parted) -> dict[str, Any]:

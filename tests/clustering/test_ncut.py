@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import skimage.data
 
-from segdemo.clustering.ncut import NcutParams, ncut
+from segdemo.clustering.ncut import NcutParams, ncut, vector_map
 from segdemo.errors import Cancelled
 from segdemo.method import Run
 
@@ -115,3 +115,14 @@ def test_superpixels_are_computed_once_per_photo():
 def test_can_be_cancelled():
     with pytest.raises(Cancelled):
         ncut(two_tone(20, 20, 9), NcutParams(), Run(is_cancelled=lambda: True))
+
+
+def test_eigenvector_pictures_show_the_rest_beside_one_far_part():
+    values = np.tile(np.linspace(-1.0, 1.0, 100), (100, 1))
+    values[:10, :10] = 500.0  # 1 % of the pixels
+    shown = vector_map(values)[50].astype(int)
+    assert np.abs(np.diff(shown, axis=0)).sum() > 300, "by its own minimum and maximum it would be one colour"
+    constant = np.zeros((100, 100))
+    constant[:10, :10] = 1.0
+    constant += np.random.default_rng(0).normal(0, 1e-12, constant.shape)
+    assert len(np.unique(vector_map(constant).reshape(-1, 3), axis=0)) == 2, "noise of rounding is not to be seen"

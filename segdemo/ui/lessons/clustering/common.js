@@ -47,11 +47,23 @@ function boundaryLayer(labels, pixel) {
   return canvas;
 }
 
+// The image with only a part of its colour and of its light. (Safari's canvases have no filters.)
+function toned(image, colour, light = 1) {
+  const canvas = blankCanvas(image.naturalWidth, image.naturalHeight), context = canvas.getContext("2d", { willReadFrequently: true });
+  context.drawImage(image, 0, 0);
+  const picture = context.getImageData(0, 0, canvas.width, canvas.height), { data } = picture;
+  for (let i = 0; i < data.length; i += 4) {
+    const grey = 0.2126 * data[i] + 0.7152 * data[i + 1] + 0.0722 * data[i + 2];
+    for (let c = i; c < i + 3; c++) data[c] = light * (grey + colour * (data[c] - grey));
+  }
+  context.putImageData(picture, 0, 0);
+  return canvas;
+}
+
 function drawLayer(context, layer, { width, height }, options = {}) {
   context.save();
   context.imageSmoothingEnabled = Boolean(options.isSmooth);
   context.globalAlpha = options.alpha === undefined ? 1 : options.alpha;
-  if (options.filter) context.filter = options.filter;
   context.drawImage(layer, 0, 0, width, height);
   context.restore();
 }
@@ -259,7 +271,7 @@ class Curve {
     const { mark, markText } = this.notes;
     if (mark === undefined) return [];
     const x = this.x(mark), isLeft = x > this.width * 0.6;
-    return [svg("line", { class: "cl-mark", x1: x, x2: x, y1: 20, y2: this.floor }), text(x + (isLeft ? -7 : 7), 34, isLeft ? "end" : "start", markText, "cl-marked")];
+    return [svg("line", { class: "cl-mark", x1: x, x2: x, y1: 20, y2: this.floor }), text(x + (isLeft ? -7 : 7), isLeft ? 14 : 34, isLeft ? "end" : "start", markText, "cl-marked")];  // right: over the highest value, left: under the title
   }
 
   place() {

@@ -2,6 +2,7 @@
 
 // Most affinities are small; by their cube roots the eye tells them apart. Of whole numbers 0..255 to the same.
 const SHADES = Uint8Array.from({ length: 256 }, (_, w) => Math.round(255 * Math.cbrt(w / 255)));
+const EXTREMES = 0.02;  // of the photo's area
 const FIRST = "#2f7bff", SECOND = "#ffb000", ORANGE = [217, 122, 0];
 
 class SpectrumLesson extends Lesson {
@@ -62,8 +63,12 @@ class SpectrumLesson extends Lesson {
     this.result = result;
     const { image, nodes, count, sweep, eigenvectors } = result;
     this.outlines = boundaryLayer(nodes, pixelOf("#ffffff", 70));
+    this.dark = toned(image, 0, 0.4);
+    this.pale = toned(image, 0.4);
     for (const name of ["affinity", "segments", "vector", "second", "cut"]) this.boards[name].shape(image.naturalWidth, image.naturalHeight);
     result.degrees = Array.from({ length: count }, (_, i) => result.weights.subarray(i * count, (i + 1) * count).reduce((sum, w) => sum + w, 0) / 255);
+    result.areas = Array.from({ length: count }, () => 0);
+    for (const node of nodes.values) result.areas[node] += 1 / nodes.values.length;
     result.best = sweep.ncuts.indexOf(Math.min(...sweep.ncuts));
     this.part("clusters").max = Math.max(...Object.keys(result.segmented).map(Number));
     this.part("threshold").max = sweep.ncuts.length - 1;
@@ -85,8 +90,8 @@ class SpectrumLesson extends Lesson {
   }
 
   // A photo with every node in a colour over it.
-  paintNodes(context, size, pixelOfNode, { filter, lines = this.outlines } = {}) {
-    drawLayer(context, this.result.image, size, { isSmooth: true, filter });
+  paintNodes(context, size, pixelOfNode, { photo = this.result.image, lines = this.outlines } = {}) {
+    drawLayer(context, photo, size, { isSmooth: true });
     drawLayer(context, labelLayer(this.result.nodes, pixelOfNode), size);
     if (lines) drawLayer(context, lines, size);
   }
@@ -105,7 +110,7 @@ class SpectrumLesson extends Lesson {
 
   paintAffinity(context, size) {
     const { weights, count, nodes } = this.result, row = this.node * count;
-    this.paintNodes(context, size, (j) => (weights[row + j] ? ((viridisPixels[SHADES[weights[row + j]]] & 0xffffff) | (225 << 24)) >>> 0 : 0), { filter: "brightness(.4) grayscale(1)" });
+    this.paintNodes(context, size, (j) => (weights[row + j] ? ((viridisPixels[SHADES[weights[row + j]]] & 0xffffff) | (225 << 24)) >>> 0 : 0), { photo: this.dark });
     const own = { ...nodes, values: nodes.values.map((j) => (j === this.node ? 1 : 0)) };
     drawLayer(context, boundaryLayer(own, pixelOf("#ff3b6b", 255)), size);
   }
@@ -161,7 +166,7 @@ class SpectrumLesson extends Lesson {
 
   paintSegments(context, size) {
     const pixels = this.result.hues.map((hex) => pixelOf(hex, 165)), { labels } = this.segmented;
-    this.paintNodes(context, size, (node) => pixels[labels[node]], { filter: "grayscale(.6)", lines: null });
+    this.paintNodes(context, size, (node) => pixels[labels[node]], { photo: this.pale, lines: null });
     drawLayer(context, boundaryLayer({ ...this.result.nodes, values: this.result.nodes.values.map((node) => labels[node]) }, pixelOf("#ffffff", 255)), size);
   }
 
@@ -207,11 +212,19 @@ class SpectrumLesson extends Lesson {
     this.boards.vector.refresh();
   }
 
-  // Nodes in the colours of viridis, from the least of `values` to the largest.
+  // Nodes in the colours of viridis; one small part far from all others would leave them a single colour.
   paintValues(context, size, values) {
-    const low = Math.min(...values), span = Math.max(...values) - low;
-    const isFlat = span < 1e-3 * Math.max(Math.abs(low), 1e-9), level = (node) => (isFlat ? 128 : Math.round(255 * (values[node] - low) / span));
+    const [low, high] = this.middle(values), level = (node) => (high > low ? Math.round(255 * clamp((values[node] - low) / (high - low), 0, 1)) : 128);
     this.paintNodes(context, size, (node) => viridisPixels[level(node)], { lines: null });
+  }
+
+  // Between which values all but EXTREMES of the photo's area lies at either end; all, where the rest is constant.
+  middle(values) {
+    const order = [...values.keys()].sort((i, j) => values[i] - values[j]), { areas } = this.result;
+    const beyond = (nodes) => { let seen = 0; return values[nodes.find((node) => (seen += areas[node]) > EXTREMES)]; };
+    const [low, high] = [values[order[0]], values[order[order.length - 1]]], [inner, outer] = [beyond(order), beyond([...order].reverse())];
+    if (high - low < 1e-3 * Math.max(Math.abs(low), 1e-9)) return [low, low];
+    return outer - inner > 1e-3 * (high - low) ? [inner, outer] : [low, high];
   }
 
   paintVector(context, size) { this.paintValues(context, size, this.result.eigenvectors[this.vector - 1]); }
@@ -236,7 +249,7 @@ class SpectrumLesson extends Lesson {
 
   paintCut(context, size) {
     const sides = [pixelOf(FIRST, 120), pixelOf(SECOND, 120)], { nodes } = this.result;
-    this.paintNodes(context, size, (node) => sides[this.isAbove[node]], { filter: "grayscale(.7)", lines: null });
+    this.paintNodes(context, size, (node) => sides[this.isAbove[node]], { photo: this.pale, lines: null });
     drawLayer(context, boundaryLayer({ ...nodes, values: nodes.values.map((node) => this.isAbove[node]) }, pixelOf("#ffffff", 255)), size);
   }
 }

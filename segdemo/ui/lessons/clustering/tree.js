@@ -107,7 +107,7 @@ class CutTree {
   paint(context, size) {
     const inside = this.chosen && new Set(this.nodesOf(this.chosen)), leaf = (node) => this.leafOfNode[node];
     const pixels = this.leaves.map((_, k) => pixelOf(this.hue(k), 165)), dark = pixelOf("#000000", 190);
-    this.lesson.paintNodes(context, size, (node) => (inside ? (inside.has(node) ? 0 : dark) : pixels[leaf(node)]), { filter: inside ? "none" : "grayscale(.6)", lines: null });
+    this.lesson.paintNodes(context, size, (node) => (inside ? (inside.has(node) ? 0 : dark) : pixels[leaf(node)]), { photo: inside ? this.lesson.result.image : this.lesson.pale, lines: null });
     const { nodes } = this.lesson.result;
     drawLayer(context, boundaryLayer({ ...nodes, values: nodes.values.map(leaf) }, pixelOf("#ffffff", inside ? 110 : 255)), size);
   }
