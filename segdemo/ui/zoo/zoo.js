@@ -1,6 +1,6 @@
 // The zoo: accuracy against cost for every trained network, and the card of the one that is picked.
 
-const FRAME = { left: 52, right: 16, top: 12, bottom: 44, width: 640, height: 380 };
+const FRAME = { left: 52, right: 16, top: 12, bottom: 44, width: 640, height: 460 };
 
 const element = (name, attributes = {}, ...children) => {
   const node = document.createElement(name);
@@ -80,9 +80,11 @@ class Zoo {
     plot.append(drawn("text", { class: "faint", x: FRAME.left + 6, y: FRAME.top + 6 }, `↑ ${score.title}`));
   }
 
-  // Labels stand right of their points, or left of them near the border, and step aside for each other.
+  // Labels stand right of their points, or left of them near the border, and step aside for each other; those of
+  // points one above the other keep their order.
   drawPoints(plot, points) {
-    const taken = points.map((p) => ({ from: p.left - 9, width: 18, level: p.top + 5 }));
+    const taken = points.flatMap((p) => [{ from: p.left - 9, width: 18, level: p.top + 5 }, { from: p.left - 6, width: 12, level: p.ring + 5 }]);
+    const written = [];
     for (const p of [...points].sort((a, b) => a.top - b.top)) {
       const group = drawn("g", { class: `point${p.network.name === this.picked ? " picked" : ""}`, tabindex: "0", role: "button",
         "data-name": p.network.name, "aria-label": `${p.network.title}: show its card` });
@@ -92,8 +94,10 @@ class Zoo {
       group.append(drawn("circle", { class: "dot", cx: p.left, cy: p.top, r: 8, fill: p.colour }));
       const width = 7.2 * p.network.title.length, leftward = p.left + 14 + width > FRAME.width;
       const from = leftward ? p.left - 14 - width : p.left + 14;
-      const level = this.freeLevel(p.top + 5, (at) => !taken.some((t) => Math.abs(t.level - at) < 15 && from < t.from + t.width && t.from < from + width));
+      const above = Math.max(0, ...written.filter((w) => Math.abs(w.left - p.left) < 24).map((w) => w.level));
+      const level = this.freeLevel(p.top + 5, (at) => at > above && !taken.some((t) => Math.abs(t.level - at) < 15 && from < t.from + t.width && t.from < from + width));
       taken.push({ from, width, level });
+      written.push({ left: p.left, level });
       const side = leftward ? -1 : 1;
       if (Math.abs(level - p.top - 5) > 9) group.append(drawn("line", { class: "gain", x1: p.left + 8 * side, y1: p.top, x2: p.left + 13 * side, y2: level - 4, stroke: p.colour }));
       group.append(drawn("text", { x: leftward ? p.left - 14 : p.left + 14, y: level, "text-anchor": leftward ? "end" : "start" }, p.network.title));
