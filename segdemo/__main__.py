@@ -13,7 +13,7 @@ import numpy as np
 from .engine import Engine
 from .errors import ParameterError, SegdemoError
 from .evaluate import evaluate, table
-from .export import label_png, overlay_png, report
+from .export import coco_annotations, label_png, overlay_png, report, save_npz
 from .graphcut.scribbles import load_scribbles
 from .image import load_image
 from .method import Method, Params, methods
@@ -32,7 +32,7 @@ def parser() -> argparse.ArgumentParser:
 
     segment = commands.add_parser(
         "segment", help="segment one photo; method parameters as --name value",
-        usage="%(prog)s PHOTO --method METHOD [--PARAMETER VALUE ...] [-o PNG] [--overlay PNG] [--json JSON] [...]",
+        usage="%(prog)s PHOTO --method METHOD [--PARAMETER VALUE ...] [-o PNG] [--overlay PNG] [--json JSON] [--coco JSON] [--npz NPZ]",
     )  # fmt: skip
     segment.add_argument("photo", type=Path)
     segment.add_argument("--method", required=True)
@@ -42,6 +42,8 @@ def parser() -> argparse.ArgumentParser:
     segment.add_argument("-o", "--output", type=Path, help="label PNG, indexed, with palette")
     segment.add_argument("--overlay", type=Path, help="photo with the labels over it, PNG")
     segment.add_argument("--json", type=Path, help="report: parameters, timings, class shares")
+    segment.add_argument("--coco", type=Path, help="one COCO annotation per label, as run lengths, JSON")
+    segment.add_argument("--npz", type=Path, help="labels, names, palette and probabilities for NumPy")
     segment.add_argument("--device", default="auto")
 
     score = commands.add_parser("evaluate", help="score a network on photos with masks")
@@ -64,8 +66,12 @@ def method_parameters(params: type[Params], words: list[str]) -> dict[str, Any]:
         negated = option.removeprefix("no-")
         if negated in known and known[negated][1] is bool:
             values[known[negated][0]] = negated == option
+            if words and not words[0].startswith("--"):
+                raise ParameterError(f"--{negated} takes no value; to switch it off, write --no-{negated}")
         elif option in known and words:
             values[known[option][0]] = words.pop(0)
+        elif option in known:
+            raise ParameterError(f"--{option} needs a value")
         else:
             raise ParameterError(f"--{option} is not understood; this method takes --{', --'.join(known)}")
     return {name: _number(value) for name, value in values.items()}
@@ -109,6 +115,10 @@ def run_segment(options: argparse.Namespace, rest: list[str]) -> None:
         options.overlay.write_bytes(overlay_png(photo, result))
     if options.json:
         options.json.write_text(json.dumps(report(result), indent=1) + "\n")
+    if options.coco:
+        options.coco.write_text(json.dumps(coco_annotations(result)) + "\n")
+    if options.npz:
+        save_npz(result, options.npz)
     for label in np.argsort(-result.shares):
         if result.shares[label] >= 0.001:
             print(f"{result.shares[label]:7.1%}  {result.names[label]}")

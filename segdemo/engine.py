@@ -45,7 +45,7 @@ def choose_device(wish: str = "auto") -> torch.device:
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
     try:
         device = torch.device(wish)
-    except RuntimeError:
+    except (RuntimeError, TypeError):
         raise ParameterError(f"{wish!r} is no device; use auto, cpu, cuda, cuda:1 or mps") from None
     there = {
         "cpu": True,
@@ -58,7 +58,7 @@ def choose_device(wish: str = "auto") -> torch.device:
 
 
 def size_of(value: Any, depth: int = 6) -> int:
-    """About how many bytes of arrays and tensors hang on ``value``."""
+    """About how many bytes of arrays and tensors hang on ``value``; what hangs on it twice counts twice."""
     if isinstance(value, np.ndarray):
         return value.nbytes
     if isinstance(value, torch.Tensor):
@@ -156,7 +156,7 @@ class Engine:
         photo = door.load_image(image)
         working = door.fit(photo, settings.working_size)
         if scribbles is not None:
-            scribbles = fit_scribbles(scribbles, photo.shape[:2], working.shape[:2])
+            scribbles = fit_scribbles(scribbles, photo.shape[:2], working.shape[:2], keep_all=True)
         elif chosen.needs_scribbles:
             raise ScribbleError(f"{chosen.title} needs scribbles: draw on the object and on the background first.")
 
@@ -191,10 +191,12 @@ class Engine:
         For what a class wants to see besides a segmentation (``segdemo.lessons``): ``image`` reaches the lesson
         as (h, w, 3) uint8 with long side at most ``working_size``, ``run`` offers what it offers a method.
         """
+        if working_size < 1:
+            raise ParameterError(f"working_size: must be at least 1 (given: {working_size})")
         photo = door.load_image(image)
         working = door.fit(photo, working_size)
         if scribbles is not None:
-            scribbles = fit_scribbles(scribbles, photo.shape[:2], working.shape[:2])
+            scribbles = fit_scribbles(scribbles, photo.shape[:2], working.shape[:2], keep_all=True)
 
         def attempt(device: torch.device) -> Any:
             run = self._new_run(0, working, device, scribbles, on_step, is_cancelled, True)

@@ -28,7 +28,7 @@ def evaluate(
 
     Returns a dict with ``iou`` and ``support`` (21 values each, in the order of VOC's classes; IoU None
     for a class that neither occurs nor is predicted), ``miou7``, ``miou``, ``pixel_accuracy``,
-    ``boundary_f``, ``photos`` and ``seconds_per_photo``. Raises ``ParameterError`` for a method
+    ``boundary_f``, ``photos`` and ``seconds_per_photo`` (the first includes loading the network). Raises ``ParameterError`` for a method
     without VOC labels, or a folder without the split or one of its photos and masks.
     """
     if get_method(method).family != "networks":

@@ -15,7 +15,7 @@ from PIL import Image
 
 from . import __version__
 from .errors import ParameterError
-from .labels import VOC21, voc_colormap
+from .labels import IGNORE, VOC21, voc_colormap
 from .metrics import boundaries
 from .segmentation import Segmentation
 
@@ -23,13 +23,13 @@ from .segmentation import Segmentation
 def label_png(segmentation: Segmentation) -> bytes:
     """The label map as a PNG file whose pixel values are the labels.
 
-    Up to 256 labels: 8-bit indices with the segmentation's palette; VOC's classes with VOC's own, by which programs
-    know its masks. More: 16-bit grey. Up to 65536 labels, else ``ParameterError``.
+    Up to 255 labels: 8-bit indices with the segmentation's palette; VOC's classes with VOC's own, by which programs
+    know its masks. More, since many programs take the 256th for void: 16-bit grey. Up to 65536 labels, else ``ParameterError``.
     """
     count = len(segmentation.names)
     if count > 65536:
         raise ParameterError(f"a PNG holds at most 65536 labels, not {count}: use fewer, or save as NPZ")
-    if count > 256:
+    if count > IGNORE:
         return _png(Image.fromarray(segmentation.labels.astype(np.uint16)))
     image = Image.fromarray(segmentation.labels.astype(np.uint8))
     is_voc = tuple(segmentation.names) == VOC21.names

@@ -30,12 +30,14 @@ def load_ground_truth(path: str | PathLike, size: tuple[int, int] | None = None)
         path: a PNG whose grey values, palette indices or colours are the labels, or a ``.mat`` file of BSDS500.
         size: (H, W) of the photo, which every map must have.
 
-    In a grey or palette PNG 255 is void, as in PASCAL VOC; in a mask of 0 and 255 it is the object, and in one of
-    0, 128 and 255 the void is 128, as in GrabCut's. Raises ``GroundTruthError`` with what is wrong and what to do.
+    In a grey or palette PNG of 8 bits 255 is void, as in PASCAL VOC; in a mask of 0 and 255 it is the object, and in
+    one of 0, 128 and 255 the void is 128, as in GrabCut's. Raises ``GroundTruthError`` with what is wrong and what to do.
     """
+    if not isinstance(path, (str, PathLike)):
+        raise GroundTruthError(f"{path!r} is no file: choose a label PNG or a .mat file of BSDS500.")
     path = Path(path)
     if not path.is_file():
-        raise GroundTruthError(f"{path.name} is no file: choose a label PNG or a .mat file of BSDS500.")
+        raise GroundTruthError(f"{str(path)!r} is no file: choose a label PNG or a .mat file of BSDS500.")
     if path.stat().st_size > MAX_BYTES:
         raise GroundTruthError(
             f"{path.name} is larger than {MAX_BYTES / 1e6:g} MB: no ground truth is. Choose another file."
@@ -104,5 +106,7 @@ def read_label_png(data: bytes, name: str, size: tuple[int, int] | None = None) 
         )
     labels = labels.reshape(values.shape).astype(np.int32)
     labels += labels >= IGNORE
-    void = {(0, 128, 255): 128, (0, 255): None}.get(tuple(present), None if coloured else IGNORE)
+    if coloured or wide.mode.startswith("I"):  # codes of colours, or 16 bits: numbers like others
+        return labels
+    void = {(0, 128, 255): 128, (0, 255): None}.get(tuple(present), IGNORE)
     return labels if void is None else np.where(values == void, IGNORE, labels).astype(np.int32)

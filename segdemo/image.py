@@ -52,7 +52,7 @@ def load_image(source: Source) -> np.ndarray:
         ImageError: not a picture, damaged, empty, too large, or an array of another kind.
     """
     if isinstance(source, np.ndarray):
-        return _from_array(source)
+        return _from_array(np.asarray(source))
     if isinstance(source, Image.Image):
         with _decoding("The picture"):
             return _from_pillow(source, "The picture")
@@ -74,6 +74,16 @@ def fit(image: np.ndarray, long_side: int) -> np.ndarray:
         return image
     size = max(1, round(width * scale)), max(1, round(height * scale))
     return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+
+
+def distance_map(outside: np.ndarray) -> np.ndarray:
+    """Euclidean distance of each pixel to the nearest one where the (h, w) bool map is False, (h, w) float64 pixels.
+
+    Squares of distances are whole numbers, to which OpenCV's are rounded here: their last digit depends on where in
+    memory the map lies, and the same run would not give the same result twice.
+    """
+    distance = cv2.distanceTransform(outside.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    return np.sqrt(np.rint(distance.astype(np.float64) ** 2))
 
 
 def content_key(image: np.ndarray) -> str:
@@ -160,7 +170,10 @@ def _from_pillow(image: Image.Image, name: str) -> np.ndarray:
     image.load()
     image = _upright(image)
     if image.mode.startswith("I;16"):
-        return _from_array(np.asarray(image).astype(np.uint16), name)
+        values = np.array(image).astype(np.uint16)
+        if isinstance(clear := image.info.get("transparency"), int):  # the one grey that is transparent
+            values[values == clear] = 65535
+        return _from_array(values, name)
     if image.mode in ("I", "F"):
         return _from_wide(np.asarray(image), name)
     if not image.has_transparency_data:

@@ -95,6 +95,7 @@ class Run:
 
     def __post_init__(self) -> None:
         self.rng = np.random.default_rng(self.seed)
+        self._inside = 0.0  # seconds that stages inside the present one have taken
 
     def step(self, fraction: float, text: str = "") -> None:
         """Report progress in [0, 1]; call it at least once per iteration. Raises ``Cancelled`` as ``check`` does."""
@@ -109,14 +110,16 @@ class Run:
 
     @contextmanager
     def time(self, stage: str) -> Iterator[None]:
-        """Add the seconds spent inside the block to ``timings[stage]``."""
-        start = time.perf_counter()
+        """Add the seconds spent inside the block to ``timings[stage]``; those of a stage inside count for that alone."""
+        start, outer, self._inside = time.perf_counter(), self._inside, 0.0
         try:
             yield
         finally:
             if self.device.type == "cuda":
                 torch.cuda.synchronize(self.device)
-            self.timings[stage] = self.timings.get(stage, 0.0) + time.perf_counter() - start
+            whole = time.perf_counter() - start
+            self.timings[stage] = self.timings.get(stage, 0.0) + whole - self._inside
+            self._inside = outer + whole
 
     def frame(
         self,
@@ -249,7 +252,7 @@ def methods() -> dict[str, Method]:
 def get_method(name: str) -> Method:
     """The method called ``name``; ``ParameterError`` lists the names there are."""
     known = methods()
-    if name not in known:
+    if not isinstance(name, str) or name not in known:
         raise ParameterError(f"no method is called {name!r}; there are {', '.join(known)}")
     return known[name]
 

@@ -21,6 +21,7 @@ import cv2
 import numpy as np
 
 from .errors import ParameterError
+from .image import distance_map
 from .labels import IGNORE, VOC21
 
 SEVEN = ("background", "cat", "cow", "dog", "horse", "person", "sheep")
@@ -39,8 +40,11 @@ def confusion(prediction: np.ndarray, truth: np.ndarray, classes: int) -> np.nda
     Matrices of several photos add up. Pixels whose truth is ``IGNORE`` are left out.
 
     Raises:
-        ParameterError: the maps differ in size, or hold labels outside 0..K-1.
+        ParameterError: the maps differ in size, are no integers, or hold labels outside 0..K-1.
     """
+    for name, labels in (("prediction", prediction), ("ground truth", truth)):
+        if np.asarray(labels).dtype.kind not in "iub":
+            raise ParameterError(f"the {name} is {np.asarray(labels).dtype}: give one whole number per pixel")
     prediction, truth = _comparable(prediction, truth)
     for name, labels in (("prediction", prediction), ("ground truth", truth)):
         outside = labels[(labels < 0) | (labels >= classes)]
@@ -138,8 +142,7 @@ def _part_within(pixels: np.ndarray, target: np.ndarray, reach: float) -> float:
     """Part of ``pixels`` whose Euclidean distance to the nearest ``target`` pixel is at most ``reach``."""
     if not (pixels.any() and target.any()):
         return 0.0
-    distance = cv2.distanceTransform((~target).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-    return float((distance[pixels] <= reach).mean())
+    return float((distance_map(~target)[pixels] <= reach).mean())
 
 
 def _bridge_void(truth: np.ndarray, reach: float) -> np.ndarray:
@@ -314,8 +317,10 @@ def _greatest(values: np.ndarray, group: np.ndarray, groups: int) -> np.ndarray:
 
 
 def _renumber(labels: np.ndarray) -> np.ndarray:
-    """The labels as 0, 1, 2, ... without gaps, in the same order; counting is faster than sorting."""
+    """The labels as 0, 1, 2, ... without gaps, in the same order; where they are dense, counting is faster than sorting."""
     labels = labels - labels.min()
+    if labels.max() > 4 * labels.size + 2**16:
+        return np.unique(labels, return_inverse=True)[1]
     return (np.cumsum(np.bincount(labels) > 0) - 1)[labels]
 
 

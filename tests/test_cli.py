@@ -32,6 +32,23 @@ def scribbles(tmp_path):
     return path
 
 
+def test_coco_and_numpy_files_hold_the_labels(photo, tmp_path):
+    coco, arrays = tmp_path / "coco.json", tmp_path / "arrays.npz"
+    assert main(["segment", str(photo), "--method", "kmeans", "--coco", str(coco), "--npz", str(arrays)]) == 0
+    labels = np.load(arrays)["labels"]
+    areas = {one["category_id"]: one["area"] for one in json.loads(coco.read_text())}
+    assert areas == dict(zip(*(values.tolist() for values in np.unique(labels, return_counts=True))))
+
+
+@pytest.mark.parametrize(
+    "words, said",
+    [(["--clusters"], "--clusters needs a value"), (["--automatic", "false"], "write --no-automatic")],
+)
+def test_options_without_their_value_or_with_one_too_many(photo, capsys, words, said):
+    assert main(["segment", str(photo), "--method", "kmeans", *words]) != 0
+    assert said in capsys.readouterr().err
+
+
 def test_methods_lists_every_method_and_parameter(capsys):
     assert main(["methods"]) == 0
     text = capsys.readouterr().out

@@ -1,6 +1,7 @@
 """The engine: devices, budgets, fallback, waiting in line."""
 
 import threading
+import time
 from types import SimpleNamespace
 
 import numpy as np
@@ -259,3 +260,22 @@ def test_the_warm_up_lets_visitors_pass_and_is_named_to_those_who_wait(registere
     texts.clear()
     engine.run("trial 2", PHOTO, seed=1, on_step=on_step)
     assert texts == ["starting", "half", "done"]
+
+
+def test_a_stage_inside_another_counts_once():
+    run = Run()
+    with run.time("outer"):
+        time.sleep(0.02)
+        with run.time("inner"):
+            time.sleep(0.05)
+    assert 0.02 <= run.timings["outer"] < 0.05 <= run.timings["inner"]
+
+
+@pytest.mark.parametrize("call", [
+    lambda engine, image: engine.run(["kmeans"], image),
+    lambda engine, image: engine.teach(lambda image, run: 0, image, working_size=0),
+    lambda engine, image: Engine(7.5),
+])  # fmt: skip
+def test_wrong_kinds_of_arguments_are_explained(call):
+    with pytest.raises(ParameterError):
+        call(Engine("cpu"), np.zeros((4, 4, 3), np.uint8))

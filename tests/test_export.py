@@ -22,7 +22,7 @@ def make(labels, count, **fields) -> Segmentation:
     return Segmentation(labels, [f"region {k}" for k in range(count)], distinct_colours(count), **fields)
 
 
-@pytest.mark.parametrize("count", [1, 2, 3, 16, 21, 255, 256])
+@pytest.mark.parametrize("count", [1, 2, 3, 16, 21, 255])
 def test_label_png_is_indexed_and_comes_back(count):
     segmentation = make(RNG.integers(0, count, (9, 13)), count)
     data = export.label_png(segmentation)
@@ -38,7 +38,7 @@ def test_label_png_of_vocs_classes_has_vocs_colours():
     np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(data)).convert("RGB")), voc_colormap(21)[labels])
 
 
-@pytest.mark.parametrize("count", [257, 4000, 65536])
+@pytest.mark.parametrize("count", [256, 257, 4000, 65536])
 def test_label_png_with_many_labels_has_sixteen_bits(count):
     labels = np.append(RNG.integers(0, count, 99), count - 1).reshape(10, 10)
     segmentation = Segmentation(labels, [""] * count, np.zeros((count, 3), np.uint8))

@@ -10,9 +10,11 @@ import scipy.io
 from PIL import Image
 
 from segdemo.errors import GroundTruthError
+from segdemo.export import label_png
 from segdemo.graphcut.scribbles import load_scribbles
 from segdemo.ground_truth import load_ground_truth, read_humans
 from segdemo.labels import IGNORE
+from segdemo.segmentation import Segmentation
 from segdemo.ui.scribble_pad.files import read_map
 from segdemo.ui.scribble_pad.seeds import rasterize
 
@@ -143,3 +145,20 @@ def test_a_huge_picture_in_a_small_file_is_refused_undecoded(tmp_path, monkeypat
         load_ground_truth(path, (40, 60))
     with pytest.raises(GroundTruthError, match="megapixels"):
         load_ground_truth(path)
+
+
+def test_colours_and_sixteen_bits_have_no_void(tmp_path):
+    colours = np.array([[(0, 0, 0), (0, 0, 128), (0, 0, 255)]], np.uint8)
+    Image.fromarray(colours).save(tmp_path / "colours.png")
+    assert len(np.unique(load_ground_truth(tmp_path / "colours.png")[0][0])) == 3
+    many = np.arange(300, dtype=np.int32).reshape(15, 20)
+    segmentation = Segmentation(many, [str(k) for k in range(300)], np.zeros((300, 3), np.uint8))
+    (tmp_path / "many.png").write_bytes(label_png(segmentation))
+    back = load_ground_truth(tmp_path / "many.png")[0]
+    assert len(np.unique(back)) == 300 and IGNORE not in back
+
+
+@pytest.mark.parametrize("nothing", [None, ""])
+def test_no_file_is_explained(nothing):
+    with pytest.raises(GroundTruthError, match="is no file"):
+        load_ground_truth(nothing)

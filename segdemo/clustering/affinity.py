@@ -156,6 +156,7 @@ def random_links(size: tuple[int, int], radius: float) -> np.ndarray:
     """Pairs (2, E) of the places of a grid: each with its right and lower neighbour, and ``LINKS`` drawn within ``radius``.
 
     The cuts of the drawn graph are those of the whole one up to a factor, nearly; its eigenvectors are found sooner.
+    A link drawn twice counts twice, as in any sample with replacement: there, W_ij may exceed 1.
     """
     rng = np.random.default_rng(0)
     row, column = (index.ravel() for index in np.indices(size))

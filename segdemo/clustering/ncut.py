@@ -148,11 +148,14 @@ def vector_map(values: np.ndarray) -> np.ndarray:
     return heatmap(values, low, high) if high - low > 1e-3 * whole else heatmap(values)
 
 
-def facts_of(graph: Graph, parted: Parted) -> dict[str, Any]:
-    """Single values worth showing: the cut's value, the spectrum with its residual, the graph's size."""
+def facts_of(graph: Graph, parted: Parted, on_pixels: bool) -> dict[str, Any]:
+    """Single values worth showing: the cut's value, the spectrum with its residual, the graph's size.
+
+    Where pixels are the nodes, the photo shows the votes of their superpixels, whose Ncut is a little larger.
+    """
     nodes, residual = graph.affinity.shape[0], largest_residual(graph.affinity, parted.eigenvalues, parted.eigenvectors)
     return {
-        "Ncut": ncut_value(graph.affinity, parted.labels),
+        "Ncut of the nodes" if on_pixels else "Ncut": ncut_value(graph.affinity, parted.labels),
         **parted.facts,
         "eigenvalues λ": ", ".join(f"{value:.3g}" if abs(value) > ROUNDING else "0" for value in parted.eigenvalues),
         "largest residual ‖L f − λ D f‖ / ‖D f‖": residual,
@@ -189,7 +192,7 @@ def ncut(image: np.ndarray, params: NcutParams, run: Run) -> Segmentation:
         distinct_colours(segments),
         energy_name=parted.objective,
         pictures=pictures(image, labels, contours, graph, parted),
-        facts=facts_of(graph, parted),
+        facts=facts_of(graph, parted, params.graph == "pixels"),
     )
     seen = int(labels.max()) + 1
     if nodes < params.segments:

@@ -32,7 +32,7 @@ from ..segmentation import Picture, Segmentation
 from ..strips import in_strips
 from .connectivity import enforce_connectivity
 from .features import LAB_TABLES, draw_boundaries, lab_colours, mean_colours, paint
-from .slic_tiles import Tiles, cut_tiles, cut_tiles_of_rgb, empty_tiles, join_tiles, search_tiles
+from .slic_tiles import Tiles, add_up, cut_tiles, cut_tiles_of_rgb, empty_tiles, join_tiles, search_tiles
 
 SMALLEST = 1 / 4  # components below this part of S² are merged into a neighbour
 STRIPS = 8  # as many partial sums on every machine, so that the results are alike
@@ -173,12 +173,29 @@ def slic_superpixels(
     return enforce_connectivity(labels, SMALLEST * labels.size / min(count, labels.size))
 
 
-def final_labels(clusters: np.ndarray, superpixels: np.ndarray, count: int) -> np.ndarray:
-    """(count,) for each cluster the superpixel that it shares most pixels with: paints the frames like the result."""
+def partners(clusters: np.ndarray, superpixels: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """With which superpixel each of ``count`` clusters shares most pixels, and with which cluster each superpixel."""
     shape = count, int(superpixels.max()) + 1
     pairs = clusters.ravel(), superpixels.ravel()
     overlap = coo_matrix((np.ones(clusters.size, np.int32), pairs), shape=shape).tocsr()
-    return np.asarray(overlap.argmax(axis=1)).ravel().astype(np.int32)
+    return tuple(np.asarray(overlap.argmax(axis=axis)).ravel().astype(np.int32) for axis in (1, 0))
+
+
+def mean_squared_distance(
+    image: np.ndarray, labels: np.ndarray, scales: np.ndarray | float, spacing: float, compactness: float
+) -> float:
+    """Mean D² of the pixels to the means of their superpixels, (h, w) int32 labels of (h, w, 3) uint8 RGB.
+
+    ``scales`` are the m_c², (K,) or one for all, of the adaptive version, whose ``compactness`` is 1; else 1.
+    """
+    strips = np.zeros((STRIPS, int(labels.max()) + 1, 8))
+    lab = lab_colours(image)
+    in_strips(lambda strip, *rows: add_up(lab, labels, *rows, strips[strip]), len(labels), STRIPS)
+    pixels, *means, colour, place = strips.sum(0).T
+    means = np.array(means) / pixels
+    colour -= pixels * (means[:3] ** 2).sum(0)  # Σ ‖x‖² − n ‖mean‖² = Σ ‖x − mean‖²
+    place -= pixels * (means[3:] ** 2).sum(0)
+    return float((colour / scales + (compactness / spacing) ** 2 * place).sum() / labels.size)
 
 
 @method("slic", family="clustering", title="SLIC superpixels", params=SlicParams, order=10)
@@ -199,12 +216,21 @@ def slic(image: np.ndarray, params: SlicParams, run: Run) -> Segmentation:
         labels = enforce_connectivity(steps[-1].labels, SMALLEST * pixels / min(params.superpixels, pixels))
     count = int(labels.max()) + 1
     palette = mean_colours(image, labels, count)
+    *_, spacing = seed_cells(*image.shape[:2], params.superpixels)
     if run.keep_frames:
-        painted_as = final_labels(steps[-1].labels, labels, max(int(step.labels.max()) for step in steps) + 1)
+        clusters = max(int(step.labels.max()) for step in steps) + 1
+        painted_as, made_of = partners(steps[-1].labels, labels, clusters)
         for number, step in enumerate(steps, start=1):
             caption = f"iteration {number}: mean D² {step.objective:.4g}, centres moved {step.movement:.2f} px"
             run.frame(caption, painted_as[step.labels], energy=step.objective)
-        run.frame("connectivity enforced: stray pieces join a neighbour", labels, energy=steps[-1].objective)
+        own = (
+            (steps[-1].compactness[made_of] ** 2, spacing, 1.0)
+            if params.adaptive
+            else (1.0, spacing, params.compactness)
+        )
+        objective = mean_squared_distance(image, labels, *own)
+        caption = f"connectivity enforced: stray pieces join a neighbour, for a mean D² of {objective:.4g}"
+        run.frame(caption, labels, energy=objective)
     return Segmentation(
         labels,
         [f"superpixel {k + 1}" for k in range(count)],
@@ -218,7 +244,7 @@ def slic(image: np.ndarray, params: SlicParams, run: Run) -> Segmentation:
         ],
         facts={
             "superpixels": count,
-            "seed spacing S in pixels": round(float(np.sqrt(pixels / min(params.superpixels, pixels))), 1),
+            "seed spacing S in pixels": round(float(spacing), 1),
             "movement of the centres in the last iteration, in pixels": round(steps[-1].movement, 3),
             "pixels per superpixel": round(pixels / count, 1),
         },

@@ -354,3 +354,22 @@ def search_tiles(tiles, centres, scales, weight, spacing, first, last, sums, far
         if len(farthest) > 0:
             raise_farthest(colours, labels, t, centres, farthest)
     return total
+
+
+@_compiled
+def add_up(lab, labels, first, last, sums):
+    """Add to ``sums`` (K, 8), for each label in rows ``first`` to ``last``: pixels, L, a, b, row, column, and the
+    squared lengths of colour and place. Takes (h, w, 3) float32 Lab and (h, w) int32 labels."""
+    for y in range(first, last):
+        for x in range(labels.shape[1]):
+            own = sums[labels[y, x]]
+            length = 0.0
+            own[0] += 1
+            for channel in range(3):
+                value = np.float64(lab[y, x, channel])
+                own[1 + channel] += value
+                length += value * value
+            own[4] += y
+            own[5] += x
+            own[6] += length
+            own[7] += y * y + x * x

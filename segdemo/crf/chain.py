@@ -23,6 +23,7 @@ from scipy.optimize import minimize
 from ..errors import ParameterError
 
 _compiled = njit(cache=True, nogil=True)
+_compiled_without_errors = njit(cache=True, nogil=True, error_model="numpy")  # 0 / 0 is NaN
 
 
 class Potentials(NamedTuple):
@@ -60,8 +61,15 @@ class Marginals(NamedTuple):
 
 
 def forward_backward(potentials: Potentials) -> Marginals:
-    """Exact marginals of every chain, in time N T K^2 (float64)."""
-    return Marginals(*_forward_backward(*_prepared(potentials)))
+    """Exact marginals of every chain, in time N T K^2 (float64).
+
+    Raises ``ParameterError`` for scores that are not finite, or so far apart (hundreds of nats) that their
+    exponentials vanish beside each other.
+    """
+    found = Marginals(*_forward_backward(*_prepared(potentials)))
+    if not (np.isfinite(found.log_z).all() and np.isfinite(found.node).all()):
+        raise ParameterError("The chain's scores lie too far apart for exact marginals: scale them down.")
+    return found
 
 
 def viterbi(potentials: Potentials) -> tuple[np.ndarray, np.ndarray]:
@@ -76,7 +84,7 @@ def _prepared(p: Potentials) -> tuple[np.ndarray, ...]:
     return (*arrays, np.asarray(p.lengths, np.int64))
 
 
-@_compiled
+@_compiled_without_errors
 def _forward_backward(initial, transition, switch, node, lengths):
     chains, steps, labels = node.shape
     marginals, switched = np.zeros((chains, steps, labels)), np.zeros((chains, steps))

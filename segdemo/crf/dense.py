@@ -113,7 +113,10 @@ class DenseCRF:
         bilateral = Pixels(self.size, bilateral_sigma_xy, colours, bilateral_sigma_rgb)
         lattices = (Lattice(f if compiled else f.tensor().to(device), compiled) for f in (spatial, bilateral))
         self.spatial, self.bilateral = (lattice.normalize() for lattice in lattices)  # k1, k2
-        self._kernels = self.spatial, self.bilateral
+
+    @property
+    def _kernels(self) -> tuple[Lattice, Lattice]:
+        return self.spatial, self.bilateral
 
     def start(
         self,
@@ -192,10 +195,11 @@ class DenseCRF:
         *,
         compatibility: np.ndarray | torch.Tensor | None = None,
     ) -> float:
-        """What mean field minimizes: KL(Q || P) up to the constant log Z, in nats per pixel, of any beliefs.
+        """What mean field lowers, in nats per pixel, of any beliefs: KL(Q || P) - log Z and what i = j adds to it.
 
-        F(Q) as in ``meanfield.py``, its second term being the expected price of unequal labels (with i = j, as in
-        the updates). ``beliefs`` (K, H, W) as ``mean_field`` yields them; costs about one iteration.
+        F(Q) as in ``meanfield.py``, its second term being the expected price of unequal labels. The lattice's filters,
+        and with them the updates, hear a pixel itself; E(x) sums over i < j. With i = j, F is larger by
+        1/2 sum_m w_m sum_i k_m(i, i) (1 - sum_l Q_i(l)^2): little where many pixels are alike. ``beliefs`` (K, H, W) as ``mean_field`` yields them; costs about one iteration.
         """
         weights, p = (spatial_weight, bilateral_weight), self._checked(probabilities).clamp(min=CLIP)
         _check_weights(weights)
@@ -222,7 +226,10 @@ class DenseCRF:
 
 def _tensor(array: np.ndarray | torch.Tensor) -> torch.Tensor:
     """A tensor over the same memory, or over a copy where PyTorch cannot share it."""
-    return array if isinstance(array, torch.Tensor) else torch.from_numpy(np.require(array, requirements="CW"))
+    if isinstance(array, torch.Tensor):
+        return array
+    array = np.asarray(array)
+    return torch.from_numpy(np.require(array, array.dtype.newbyteorder("="), requirements="CW"))
 
 
 def _check_weights(weights: tuple[float, float], damping: float = 0.0) -> None:
@@ -234,16 +241,19 @@ def _check_weights(weights: tuple[float, float], damping: float = 0.0) -> None:
 
 
 def _checked_iterations(iterations: int) -> int:
-    if iterations < 0:
-        raise ParameterError(f"The CRF cannot run {iterations} iterations: ask for 1 or more.")
-    return iterations
+    if not isinstance(iterations, (int, np.integer)) or iterations < 0:
+        raise ParameterError(f"The CRF cannot run {iterations} iterations: ask for a whole number, 0 or more.")
+    return int(iterations)
 
 
 def _checked_compatibility(matrix: np.ndarray | torch.Tensor | None, labels: int) -> np.ndarray | None:
     """The matrix as float64, or None if it is None or Potts; ``ParameterError`` if it does not fit."""
     if matrix is None:
         return None
-    matrix = np.asarray(matrix.cpu() if isinstance(matrix, torch.Tensor) else matrix, np.float64)
+    try:
+        matrix = np.asarray(matrix.cpu() if isinstance(matrix, torch.Tensor) else matrix, np.float64)
+    except (TypeError, ValueError):
+        raise ParameterError(f"The CRF's compatibility must be a {labels} x {labels} matrix of numbers.") from None
     if matrix.shape != (labels, labels):
         raise ParameterError(f"The CRF's compatibility must be a {labels} x {labels} matrix, not {matrix.shape}.")
     if not np.isfinite(matrix).all() or not np.allclose(matrix, matrix.T):

@@ -248,11 +248,15 @@ def photo_contrasts(image: np.ndarray, neighbours: int, run: Run) -> tuple[list[
     return run.cached(("graphcut contrasts", neighbours), measure)
 
 
-def remove_islands(labels, seeds, data, weights, params: GraphCutParams, run: Run) -> dict:
-    """Give the object's parts without a stroke to the background, in place, if ``params`` ask for it; the facts of it."""
-    if not params.connected:
+def remove_islands(labels, seeds, data, weights, params: EdgeParams, run: Run) -> dict:
+    """Give the object's parts without a stroke to the background, in place, if ``params`` ask for it; the facts of it.
+
+    Without any object stroke, as GrabCut allows, all parts stay.
+    """
+    strokes = seeds == OBJECT + 1
+    if not params.connected or not strokes.any():
         return {"pixels in parts removed": 0}
-    removed = islands(labels, seeds == OBJECT + 1, params.neighbours)
+    removed = islands(labels, strokes, params.neighbours)
     labels[removed] = BACKGROUND
     if not removed.any():
         return {"pixels in parts removed": 0}

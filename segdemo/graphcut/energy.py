@@ -31,6 +31,9 @@ BACKGROUND, OBJECT = 0, 1
 SCALE = 1000
 """Integer units per nat."""
 
+LEAST_SIGMA = 1e-3
+"""In colour units; a σ below it, which would make weights that no number holds, counts as it."""
+
 STEPS = ((0, 1), (1, 0), (1, 1), (1, -1))
 """Steps (dy, dx) to half of the 8 neighbours; the first two are half of the 4 neighbours."""
 
@@ -72,12 +75,12 @@ def estimate_sigma(contrasts: list[np.ndarray]) -> float:
     """The root mean square contrast between neighbours, in colour units; at least 1e-3, for constant photos."""
     pairs = [contrast[pair_slices(step)[0]] for step, contrast in zip(STEPS, contrasts)]
     total = sum(float(squared.sum(dtype=np.float64)) for squared in pairs)
-    return max(float(np.sqrt(total / max(sum(squared.size for squared in pairs), 1))), 1e-3)
+    return max(float(np.sqrt(total / max(sum(squared.size for squared in pairs), 1))), LEAST_SIGMA)
 
 
 def pairwise_weights(contrasts: list[np.ndarray], smoothness: float, sigma: float) -> list[np.ndarray]:
-    """V_pq in integers: per step an (h, w) int64 array, at p; 0 where q is outside."""
-    weights = []
+    """V_pq in integers: per step an (h, w) int64 array, at p; 0 where q is outside. A ``sigma`` under 1e-3 is 1e-3."""
+    weights, sigma = [], max(sigma, LEAST_SIGMA)
     for step, squared in zip(STEPS, contrasts):
         first, _ = pair_slices(step)
         weight = np.zeros(squared.shape, np.int64)

@@ -26,8 +26,8 @@ from .binary import (
     cost_pictures,
     cut_picture,
     energy_facts,
-    islands,
     photo_contrasts,
+    remove_islands,
 )
 from .energy import SCALE, STEPS, compiled, data_costs, evaluate, is_hard, pairwise_weights, seed_price, seeded
 from .gaussians import component_moments, likeliest_components
@@ -76,20 +76,9 @@ def grabcut(image: np.ndarray, params: GrabCutParams, run: Run) -> Segmentation:
         mixtures = fit_labels(colours, labels, params.components, run)
     best = iterate(colours, seeds, labels, mixtures, nearness, weights, params, run)
     labels, data = best.labels, best.data
-    removed = np.zeros(labels.shape, bool)
-    if params.connected and (seeds == OBJECT + 1).any():
-        removed = islands(labels, seeds == OBJECT + 1, params.neighbours)
-        labels[removed] = BACKGROUND
-    facts = (
-        {"rounds": best.number}
-        | energy_facts(labels, data, weights)
-        | {
-            "maximum flow": best.energy / SCALE,
-            "pixels in parts removed": int(removed.sum()),
-            "lambda": params.smoothness,
-            "sigma (Lab units)": round(params.sigma or sigma, 3),
-        }
-    )
+    facts = {"rounds": best.number, **energy_facts(labels, data, weights), "maximum flow": best.energy / SCALE}
+    facts |= remove_islands(labels, seeds, data, weights, params, run)
+    facts |= {"lambda": params.smoothness, "sigma (Lab units)": round(params.sigma or sigma, 3)}
     return Segmentation(
         labels=labels, names=list(BINARY.names), palette=BINARY.palette, energy_name="energy (nats)",
         pictures=[*cost_pictures(posterior_costs(-best.costs)), cut_picture(labels, weights)] if run.keep_frames else [],
@@ -153,7 +142,7 @@ def iterate(colours, seeds, labels, mixtures, nearness, weights, params: GrabCut
                 costs, data = best.costs, best.data
                 energy, cut = cuts.of_pixels(data, on_pass)
         changed = int((cut != labels).sum())
-        if best is None or energy < best.energy:
+        if best is None or energy < best.energy or (cut != best.labels).any():
             caption = f"round {number}: energy {energy / SCALE:.1f}, {changed} pixels changed"
             run.frame(caption, labels=cut.copy(), energy=energy / SCALE, step=number)
         labels, best = cut, Round(cut, costs, data, energy, number, number > blocks)

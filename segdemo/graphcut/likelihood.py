@@ -21,6 +21,7 @@ import cv2
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
+from ..image import distance_map
 from ..strips import in_strips
 from .energy import STEPS, compiled, squared_contrasts
 from .gaussians import MIDDLE_L, densities, next_centres, shared_moments
@@ -281,8 +282,7 @@ def nearness_log_prior(
     soft = 0.02 * np.hypot(*scribbles.shape)
     if lengths is not None:
         return -np.float32(weight) * np.log(geodesic_distances(scribbles, labels, lengths) + np.float32(soft))
-    masks = [(scribbles != k + 1).astype(np.uint8) for k in range(labels)]
-    distances = [cv2.distanceTransform(mask, cv2.DIST_L2, cv2.DIST_MASK_PRECISE) for mask in masks]
+    distances = [distance_map(scribbles != k + 1) for k in range(labels)]
     return np.stack([-weight * np.log(distance + soft) for distance in distances]).astype(np.float32)
 
 

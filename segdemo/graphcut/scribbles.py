@@ -15,9 +15,6 @@ from ..errors import ScribbleError
 from ..image import MAX_PIXELS, stored_values
 from ..segmentation import resize_nearest
 
-OPAQUE = 128
-"""Alpha from which a painted pixel counts: the middle of a stroke's antialiased edge."""
-
 
 def check_scribbles(scribbles: np.ndarray, size: tuple[int, int], labels: int = 255) -> np.ndarray:
     """Scribbles as (H, W) uint8, checked against the photo's size (H, W) and the number of labels.
@@ -62,12 +59,15 @@ def load_scribbles(path: str | PathLike) -> np.ndarray:
         ) from None
 
 
-def fit_scribbles(scribbles: np.ndarray, photo_size: tuple[int, int], working_size: tuple[int, int]) -> np.ndarray:
+def fit_scribbles(
+    scribbles: np.ndarray, photo_size: tuple[int, int], working_size: tuple[int, int], keep_all: bool = False
+) -> np.ndarray:
     """Scribbles on the photo, (H, W) integers, brought to the working size: (h, w) uint8.
 
     When shrinking, a thin stroke survives: a cell is scribbled as soon as one of its pixels
     is. Where strokes of several labels meet in one cell the label with more pixels wins, at a
-    tie the higher one. Raises ``ScribbleError`` as ``check_scribbles`` does.
+    tie the higher one; with ``keep_all`` a label that wins nowhere keeps the cell that holds most of it.
+    Raises ``ScribbleError`` as ``check_scribbles`` does.
     """
     scribbles = check_scribbles(scribbles, photo_size)
     height, width = working_size
@@ -77,36 +77,12 @@ def fit_scribbles(scribbles: np.ndarray, photo_size: tuple[int, int], working_si
     cells = (y * height // photo_size[0]) * width + x * width // photo_size[1]
     fitted = np.zeros(height * width, np.uint8)
     most = np.ones(height * width, np.int64)  # pixels that a label needs at least
+    where: dict[int, int] = {}  # for each label the cell that holds most of it
     for label in np.unique(scribbles[y, x]):
         counts = np.bincount(cells[scribbles[y, x] == label], minlength=height * width)
         wins = counts >= most
         fitted[wins], most[wins] = label, counts[wins]
+        where[label] = int(counts.argmax())
+    for label in set(where) - set(np.unique(fitted)) if keep_all else ():
+        fitted[where[label]] = label
     return fitted.reshape(height, width)
-
-
-def decode_layers(layers: list[np.ndarray], brush_colours: dict[int, tuple[int, int, int]]) -> np.ndarray | None:
-    """Scribbles from painted layers, later layers on top.
-
-    Args:
-        layers: (H, W, 4) uint8 RGBA each, transparent where nothing is painted.
-        brush_colours: the RGB colour of each label's brush. A painted pixel takes the label
-            of the nearest one, for the edges of strokes are antialiased.
-
-    Returns:
-        (H, W) uint8 scribbles, or None when there are no layers at all.
-
-    Raises ``ScribbleError`` when the layers are not RGBA pictures of one size.
-    """
-    if not layers:
-        return None
-    sizes = {np.shape(layer) for layer in layers}
-    if len(sizes) > 1 or len(shape := sizes.pop()) != 3 or shape[2] != 4:
-        raise ScribbleError("The painted layers are not RGBA pictures of one size: clear the drawing and start anew.")
-    labels = np.array(list(brush_colours), np.uint8)
-    colours = np.array(list(brush_colours.values()), np.int64)
-    scribbles = np.zeros(shape[:2], np.uint8)
-    for layer in layers:
-        painted = layer[..., 3] >= OPAQUE
-        distance = ((layer[painted][:, None, :3].astype(np.int64) - colours) ** 2).sum(axis=2)  # (pixels, brushes)
-        scribbles[painted] = labels[distance.argmin(axis=1)]
-    return scribbles

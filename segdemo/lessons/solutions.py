@@ -21,6 +21,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..errors import ParameterError
 from ..graphcut.binary import GraphCutParams, binary_seeds, log_scores, photo_contrasts
 from ..graphcut.energy import SCALE, STEPS, cut_pairs, data_costs, evaluate, pairwise_weights
 from ..graphcut.likelihood import posterior_costs
@@ -68,6 +69,8 @@ def solutions(image: np.ndarray, run: Run, lambdas: tuple[float, ...] = LAMBDAS,
 
     Raises ``ScribbleError`` when a kind of scribble is missing, ``ParameterError`` for a wrong parameter.
     """
+    if not lambdas:
+        raise ParameterError("lambdas: give at least one value of the smoothness")
     family = [GraphCutParams.parse(values | {"smoothness": smoothness}) for smoothness in lambdas]
     seeds = binary_seeds(run, image.shape[:2])
     run.step(0.0, "learning the colours of the strokes")

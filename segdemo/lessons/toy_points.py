@@ -107,6 +107,7 @@ def toy_clusters(points: np.ndarray, clusters: int, width: float, seed: int = 0)
 
     Raises ``ParameterError`` when a value is out of its range or there are too few or too many points.
     """
+    points = np.asarray(points, np.float64)
     check(points, clusters, width)
     rng = np.random.default_rng(seed)
     affinity = affinity_matrix(np.zeros((len(points), 1)), points, Affinity(1.0, width, radius=2.0))  # all pairs

@@ -93,8 +93,9 @@ class ImagePooling(nn.Module):
 class ASPP(nn.Module):
     """Atrous spatial pyramid pooling: the same map seen at several rates at once.
 
-    (N, inp, h, w) -> (N, out, h, w). Each branch has as many parameters as a 3 x 3
-    separable convolution, whatever its rate; a rate r sees a field of 2r + 1.
+    (N, inp, h, w) -> (N, out, h, w). An atrous branch has as many parameters
+    as a 3 x 3 separable convolution, whatever its rate r, and sees a field of 2r + 1; beside them stand a 1 x 1
+    convolution and the mean of the whole map.
     """
 
     def __init__(self, inp: int, out: int, rates: tuple[int, ...]):

@@ -211,11 +211,18 @@ def segment_with(
         facts={
             "parameters": card["parameters"],  # as trained: the engine's copy has batch normalization folded away
             "input": "{1} x {0}".format(*input_shape(*labels.shape, long_side, network.stride)),
-            "mIoU-7 on VOC val": card["scores"]["miou7"],
         }
-        | ({"mIoU-7 with the CRF's defaults": card["scores_with_crf"]["miou7"]} if params.crf else {}),
+        | scores_of(card, params, long_side, chosen),
         notices=[] if labels.any() else [NOTHING_FOUND],
     )
+
+
+def scores_of(card: dict, params: NetworkParams, long_side: int, options: dict) -> dict[str, float]:
+    """The card's scores as facts, where the network runs as it was scored: at that size and whole."""
+    if long_side != card["input_size"] or any(options.values()):
+        return {}
+    refined = {"mIoU-7 with the CRF's defaults": card["scores_with_crf"]["miou7"]} if params.crf else {}
+    return {"mIoU-7 on VOC val": card["scores"]["miou7"]} | refined
 
 
 def _read_only(scores: np.ndarray) -> np.ndarray:

@@ -160,15 +160,16 @@ def summary_table(results: list[Result]) -> str:
     rows = []
     for r in results:
         facts = r.about.facts
-        score = facts.get("mIoU-7 with the CRF's defaults", facts["mIoU-7 on VOC val"])
+        score = facts.get("mIoU-7 with the CRF's defaults", facts.get("mIoU-7 on VOC val"))
+        accuracy = "–" if score is None else f"{score:.3f}"
         cells = "".join(f"<td>{r.about.shares[k]:.1%}</td>" for k in classes)
         rows.append(
             f"<tr><th scope='row'>{html.escape(r.title)}</th><td>{r.seconds + r.about.spared:.2f} s</td>"
-            f"<td>{facts['parameters'] / 1e6:.1f} M</td><td>{score:.3f}</td>{cells}</tr>"
+            f"<td>{facts['parameters'] / 1e6:.1f} M</td><td>{accuracy}</td>{cells}</tr>"
         )
     return (
         "<div class='table-scroll'><table class='summary'><thead><tr><th>network</th>"
         "<th title='of this run, with what was kept from earlier runs counted in'>time</th><th>parameters</th>"
-        f"<th title='mean IoU of seven classes on the validation photos, as its card says'>mIoU-7</th>{head}</tr></thead>"
+        f"<th title='mean IoU of seven classes on the validation photos, as its card says; none for a network in parts or at another input size'>mIoU-7</th>{head}</tr></thead>"
         f"<tbody>{''.join(rows)}</tbody></table></div>"
     )

@@ -8,7 +8,7 @@ from skimage.segmentation import slic as skimage_slic
 
 from segdemo.clustering.connectivity import enforce_connectivity
 from segdemo.clustering.features import lab_colours
-from segdemo.clustering.slic import SlicParams, seed_grid, slic, slic_iterations, slic_superpixels
+from segdemo.clustering.slic import SlicParams, seed_cells, seed_grid, slic, slic_iterations, slic_superpixels
 from segdemo.errors import Cancelled
 from segdemo.method import Run
 
@@ -186,6 +186,30 @@ def test_replay_ends_with_the_result():
     assert np.mean(run.frames[-2].labels == result.labels) > 0.8
     np.testing.assert_array_equal(run.frames[-1].labels, result.labels)
     assert np.array_equal(result.palette[3], image[result.labels == 3].mean(0).round())
+
+
+@pytest.mark.parametrize("adaptive", [False, True])
+def test_the_last_objective_is_that_of_the_result(adaptive):
+    image, run = skimage.data.coffee()[::3, ::3].copy(), Run()
+    result = slic(image, SlicParams(superpixels=80, compactness=3.0, adaptive=adaptive), run)
+    places = np.indices(result.labels.shape).transpose(1, 2, 0)
+    colour, place = (
+        within(values, result.labels) for values in (lab_colours(image).astype(float), places.astype(float))
+    )
+    spacing = seed_cells(*result.labels.shape, 80)[-1]
+    assert result.facts["seed spacing S in pixels"] == round(spacing, 1)
+    if adaptive:
+        assert 0 < run.energy[-1] < np.sum(colour + place) and np.isfinite(run.energy[-1])
+    else:
+        assert run.energy[-1] == pytest.approx(
+            (colour + (3.0 / spacing) ** 2 * place).sum() / result.labels.size, rel=1e-5
+        )
+        assert run.energy[-1] > run.energy[-2], "stray pieces cost something"
+
+
+def within(values, labels):
+    """(K,) the squared distances of the pixels to the means of their labels, summed."""
+    return np.array([((values[labels == k] - values[labels == k].mean(0)) ** 2).sum() for k in range(labels.max() + 1)])
 
 
 def test_can_be_cancelled():

@@ -250,3 +250,10 @@ def test_likeness_is_measured_with_one_scale_in_training_and_after():
     model = LinearChainCRF.fit(runs, 2)
     assert model.typical == typical_step(runs)
     np.testing.assert_allclose(model.potentials(features).switch, model.contrast * likeness(features, model.typical))
+
+
+def test_scores_too_far_apart_for_exact_marginals_are_refused():
+    apart = np.array([[0.0, -1000.0], [-1000.0, 0.0]])
+    potentials = Potentials(np.zeros(2), apart, np.zeros((1, 2)), 2 * apart[None] * [[[1], [1]]], np.array([2]))
+    with pytest.raises(ParameterError, match="too far apart"):
+        forward_backward(potentials)

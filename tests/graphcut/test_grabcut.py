@@ -204,3 +204,24 @@ def test_a_lonely_background_pixel_on_a_large_photo():
     scribbles[3, 3] = 2
     result, _ = cut(image, scribbles)
     assert result.labels[3, 3] == 0  # blocks of pixels may outvote it, the last cut does not
+
+
+def test_parts_removed_are_a_frame_and_a_fact_of_their_own():
+    """Two discs alike, one stroke: the cut takes both, and the other one goes as an island."""
+    image, mask = two_tone_disc(60)
+    image, scribbles = np.tile(image, (1, 2, 1)), np.tile(strokes(60), (1, 2))
+    scribbles[10:50, 70:110] = 0
+    result, run = cut(image, scribbles, nearness_weight=0.0)
+    assert result.facts["pixels in parts removed"] > 500 and not result.labels[:, 60:].any()
+    np.testing.assert_array_equal(run.frames[-1].labels, result.labels)
+    assert result.facts["energy"] == result.facts["maximum flow"] == pytest.approx(run.energy[-2])
+    assert result.facts["energy with parts removed"] == run.energy[-1] >= run.energy[-2]
+
+
+@pytest.mark.parametrize("sigma", [1e-200, 1e-20, 1e-5])
+@pytest.mark.parametrize("name", ["graphcut", "grabcut", "expansion"])
+def test_no_sigma_is_too_small(name, sigma):
+    image, _ = two_tone_disc(40)
+    method = get_method(name)
+    labels = method.function(image, method.params(sigma=sigma), Run(scribbles=strokes(40))).labels
+    assert (labels[strokes(40) == 1] != labels[strokes(40) == 2][0]).all()

@@ -4,9 +4,7 @@ import numpy as np
 import pytest
 
 from segdemo.errors import ScribbleError
-from segdemo.graphcut.scribbles import check_scribbles, decode_layers, fit_scribbles
-
-BRUSHES = {1: (255, 60, 60), 2: (60, 90, 255)}
+from segdemo.graphcut.scribbles import check_scribbles, fit_scribbles
 
 
 def test_a_thin_stroke_survives_shrinking():
@@ -63,27 +61,7 @@ def test_wrong_scribbles_say_what_is_wrong(scribbles, message):
         check_scribbles(scribbles, (20, 30), labels=2)
 
 
-def layer(size=(6, 8)):
-    return np.zeros((*size, 4), np.uint8)
-
-
-def test_layers_decode_to_the_nearest_brush_with_an_alpha_threshold():
-    first, second = layer(), layer()
-    first[1, :, :3], first[1, :, 3] = BRUSHES[1], 255
-    first[2, :, :3], first[2, :, 3] = BRUSHES[1], 60  # the faint edge of the stroke
-    second[:, 3, :3], second[:, 3, 3] = (70, 80, 240), 200  # not quite the brush's colour
-    expected = np.zeros((6, 8), np.uint8)
-    expected[1], expected[:, 3] = 1, 2
-    np.testing.assert_array_equal(decode_layers([first, second], BRUSHES), expected)
-
-
-def test_no_layers_and_empty_layers():
-    assert decode_layers([], BRUSHES) is None
-    np.testing.assert_array_equal(decode_layers([layer()], BRUSHES), np.zeros((6, 8)))
-
-
-def test_layers_of_different_sizes_are_refused():
-    with pytest.raises(ScribbleError, match="one size"):
-        decode_layers([layer(), layer((6, 9))], BRUSHES)
-    with pytest.raises(ScribbleError, match="RGBA"):
-        decode_layers([layer()[..., :3]], BRUSHES)
+def test_a_stroke_between_thick_ones_survives_shrinking():
+    scribbles = np.full((300, 400), 2, np.uint8)
+    scribbles[150, 100:300] = 1
+    assert np.count_nonzero(fit_scribbles(scribbles, (300, 400), (30, 40), keep_all=True) == 1) == 1
