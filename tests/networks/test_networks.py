@@ -273,7 +273,7 @@ def test_shipped_network_knows_a_cat(name):
     assert result.shares[8] > 0.3
 
 
-@pytest.mark.skipif(bool(checkpoints.unavailable("fcn-8s")), reason="no weights here")
+@pytest.mark.skipif(bool(checkpoints.unavailable("deeplab-v3plus")), reason="no weights here")
 def test_a_photo_of_nothing_known_says_what_is_known():
-    result = Engine("cpu").run("fcn-8s", next(e for e in examples() if e.name == "coffee").load())
+    result = Engine("cpu").run("deeplab-v3plus", next(e for e in examples() if e.name == "coffee").load())
     assert not result.labels.any() and f"{VOC21.names[16]}, " in result.notices[0]
