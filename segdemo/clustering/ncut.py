@@ -197,7 +197,7 @@ def ncut(image: np.ndarray, params: NcutParams, run: Run) -> Segmentation:
     seen = int(labels.max()) + 1
     if nodes < params.segments:
         result.notices.append(
-            f"The photo gives only {nodes} nodes, so K was lowered from {params.segments} to {segments}."
+            f"The photo gives only {nodes} node{'s' * (nodes > 1)}, so K was lowered from {params.segments} to {segments}."
         )
     elif seen < segments:
         result.notices.append(f"{segments - seen} of {segments} parts are too small to be seen at the photo's size.")

@@ -133,7 +133,7 @@ def normalized_cut(
     """
     nodes = affinity.shape[0]
     if segments > nodes:
-        raise ParameterError(f"the graph has only {nodes} nodes: lower segments to {nodes}")
+        raise ParameterError(f"the graph has only {nodes} node{'s' * (nodes > 1)}: lower segments to {nodes}")
     eigenvalues, eigenvectors = leading_eigenvectors(affinity, segments, rng, on_product)
     starts = rng.choice(nodes, min(ROUNDING_STARTS, nodes), replace=False)
 

@@ -118,7 +118,7 @@ def graphcut_tab(workshop: Workshop, panel: PhotoPanel, shared: Shared) -> dict[
         lambda name: [method_update(name), *(gr.update(visible=m == name) for m in controls)],
         method, [pad, *(box for box, _ in controls.values())], api_visibility="private", show_progress="hidden",
     )  # fmt: skip
-    panel.path.change(
+    panel.file.change(
         lambda path: photo_update(photo_of(path) if shown_key(path) else None),
         panel.path,
         pad,

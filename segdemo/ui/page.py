@@ -73,7 +73,7 @@ def launching() -> dict[str, Any]:
     """How ``launch`` is called for the page, besides where it is served."""
     return dict(
         theme=theme(), css=beside(__file__)("page.css"), app_kwargs=COMPRESSION, share=False, run_history=False,
-        ssr_mode=False, max_file_size="30mb", show_error=True,
+        ssr_mode=False, max_file_size="30mb", show_error=True, footer_links=["api", "settings"],
     )  # fmt: skip
 
 
@@ -130,7 +130,7 @@ def build_page(engine: Engine) -> gr.Blocks:
         address.copy_on(link, panel.path, said, panel.examples)
         address.restore_on(page, tabs, panel.examples)
         lines = [block for block in page.blocks.values() if is_status(block)]
-        panel.path.change(lambda: [""] * len(lines), None, lines, api_visibility="private", show_progress="hidden")
+        panel.file.change(lambda: [""] * len(lines), None, lines, api_visibility="private", show_progress="hidden")
         endpoints(workshop)
         give_back_when_left(page, workshop)
     report_quietly(page, said)

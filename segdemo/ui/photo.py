@@ -36,6 +36,9 @@ NAME_PHOTO = """() => setTimeout(() => {
 }, 300)"""
 """Gradio shows the photo without a name for screen readers."""
 
+FILE_OF = "(photo) => photo ? photo.path : ''"
+"""Gradio's image says that it changed again and again once a photo is laid over another: with every answer of a handler."""
+
 KEY_SCRIPT = """watch('value', () => {
   window.segdemoPhotoKey = props.value;
   window.dispatchEvent(new Event('segdemo-photo-key'));
@@ -57,10 +60,12 @@ NAME_EXAMPLES = """() => {
 class PhotoPanel:
     """``path`` holds the file of the chosen photo; ``working_size`` and ``seed`` go to every run.
 
-    ``examples`` are the example photos' files by name.
+    ``examples`` are the example photos' files by name. What is to happen with another photo hangs on ``file``, which
+    changes once for each, and never on ``path``.
     """
 
     path: gr.Image
+    file: gr.Textbox
     gallery: gr.Gallery
     examples: dict[str, str]
     working_size: gr.Slider
@@ -117,15 +122,17 @@ def photo_panel() -> PhotoPanel:
         with gr.Column(scale=3, min_width=260):
             working_size = control("working_size", schemas["working_size"] | {"minimum": 128, "maximum": 2048})
             seed = control("seed", schemas["seed"] | {"maximum": 99})
-    panel = PhotoPanel(path, gallery, {Path(file).stem: file for file, _ in files}, working_size, seed)
+    file = gr.Textbox("", visible="hidden", elem_id="photo-file", show_label=False)
+    panel = PhotoPanel(path, file, gallery, {Path(file).stem: file for file, _ in files}, working_size, seed)
 
     def choose(event: gr.SelectData) -> str:
         return files[event.index][0]
 
     quiet = dict(api_visibility="private", show_progress="hidden")
-    path.change(None, None, None, js=NAME_PHOTO, **quiet)
+    path.change(None, path, file, js=FILE_OF, **quiet)
+    file.change(None, None, None, js=NAME_PHOTO, **quiet)
     chosen = gr.HTML("", elem_id="photo-key", js_on_load=KEY_SCRIPT, html_template="", visible="hidden")
-    path.change(lambda path: [shown_key(path), trouble_with(path)], path, [chosen, trouble], **quiet)
+    file.change(lambda path: [shown_key(path), trouble_with(path)], path, [chosen, trouble], **quiet)
     Context.root_block.load(None, None, None, js=NAME_EXAMPLES % json.dumps([title for _, title in files]), **quiet)
     gallery.select(choose, None, path, api_visibility="private", show_progress="hidden")
     return panel

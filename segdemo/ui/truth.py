@@ -88,7 +88,7 @@ def truth_panel(panel: PhotoPanel, shared: Shared, column: gr.Column, screen: gr
         return Truth.of(key_of(photo_path), humans), gr.update(visible=True), value, f"Loaded: {drawn}."
 
     file.change(load, [file, panel.path], [truth, column, screen, said], **QUIET)
-    panel.path.change(keep_own, [truth, panel.path], file, **QUIET)
+    panel.file.change(keep_own, [truth, panel.path], file, **QUIET)
     for state in (truth, shared.results):
         state.change(
             lambda found, results: score_table(found, list(results.values())), [truth, shared.results], table, **QUIET

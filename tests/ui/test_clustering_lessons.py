@@ -23,7 +23,8 @@ def address(tmp_path_factory):
     file = tmp_path_factory.mktemp("photo") / "coffee.png"
     Image.fromarray(fit(data.coffee(), 160)).save(file)
     with gr.Blocks() as demo:
-        panel = SimpleNamespace(path=gr.Textbox(str(file), elem_id="path"))
+        path = gr.Textbox(str(file), elem_id="path")
+        panel = SimpleNamespace(path=path, file=path)
         gr.Button("no photo", elem_id="none").click(lambda: "", None, panel.path)
         clustering_lessons(Workshop(Engine("cpu")), panel)
     _, url, _ = demo.launch(prevent_thread_lock=True, quiet=True, inbrowser=False)

@@ -368,3 +368,28 @@ def test_compact_leaves_pictures_and_legends(page):
     page.click(page.one(".compact-switch input"))
     page.wait(lambda: not replay.is_displayed())
     assert page.viewer("kmeans").find_element(By.CSS_SELECTOR, "[data-testid=legend]").is_displayed()
+
+
+def test_a_photo_laid_over_another_changes_once_and_the_page_rests(page, files):
+    """Gradio's image then says again and again that it changed: nothing that asks the server may hang on it."""
+    page.example(0)
+    page.press("Segment")
+    page.result("ncut")
+    page.upload(files / "cat.jpg")  # without removing the one before
+    page.wait(lambda: page.browser.find_elements(By.CSS_SELECTOR, "#viewer-ncut [data-testid=stale]:not([hidden])"), 20)
+    time.sleep(1)
+    page.browser.get_log("performance")
+    time.sleep(1.5)
+    asked = [entry for entry in page.browser.get_log("performance") if "queue/join" in entry["message"]]
+    assert not asked, f"{len(asked)} messages of a page at rest"
+
+
+def test_results_that_come_while_their_tab_is_closed_keep_their_place(page):
+    """A stage in a closed tab has no size; what is computed from it must not stay."""
+    page.example(1)
+    page.press("Segment")
+    page.result("slic")
+    page.tab("Compare")
+    script = "const { stage } = arguments[0].maskViewer; stage.setView({ zoom: 1, x: 0.5, y: 0.5 }, false); return stage.view"
+    view = page.browser.execute_script(script, page.viewer("slic"))
+    assert (view["x"], view["y"]) == (0.5, 0.5)

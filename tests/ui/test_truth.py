@@ -79,7 +79,8 @@ def address(tmp_path_factory):
     Image.fromarray(THIRDS.astype(np.uint8)).save(folder / "thirds.png")
     Image.fromarray(THIRDS[:20].astype(np.uint8)).save(folder / "small.png")
     with gr.Blocks() as demo:
-        panel = SimpleNamespace(path=gr.Textbox(str(folder / "coffee.png"), elem_id="path"))
+        path = gr.Textbox(str(folder / "coffee.png"), elem_id="path")
+        panel = SimpleNamespace(path=path, file=path)
         shared = Shared(results=gr.State({}), pins=gr.State([]))
         gr.Button("run", elem_id="run").click(lambda: {"thirds": result("Thirds", THIRDS - 7)}, None, shared.results)
         column, screen = truth_column()

@@ -1,6 +1,6 @@
 // The lesson on the graph: pick a patch, see its nodes and edges, step through the augmenting paths.
 
-const CURVE = { left: 2, right: 2, top: 8, floor: 54, band: 12 };
+const CURVE = { left: 7, right: 7, top: 8, floor: 54, band: 12 };
 
 class GraphLesson {
   constructor(root, ask) {

@@ -50,7 +50,7 @@ def receptive_field_lesson(workshop: Workshop, panel: PhotoPanel, networks: list
         show, [panel.path, chosen], [board, asked_of], show_progress="full", concurrency_id=ENGINE, show_progress_on=board,
         api_visibility="private",
     )  # fmt: skip
-    panel.path.change(lambda: "", None, board, **quiet)
+    panel.file.change(lambda: "", None, board, **quiet)
     # Another photo was chosen meanwhile: what has come is of the one before.
     shown.then(lambda asked, now: gr.skip() if asked == now else "", [asked_of, panel.path], board, **quiet)
 

@@ -16,7 +16,8 @@ const bold = (className, text) => {
   return node;
 };
 
-const round = (value) => value.toLocaleString("en", { maximumFractionDigits: value < 10 ? 2 : value < 1000 ? 1 : 0 });
+const digits = (value) => (value < 10 ? 2 : value < 1000 ? 1 : 0);
+const round = (value, like = value) => value.toLocaleString("en", { maximumFractionDigits: digits(like) });
 const short = (value) => (value >= 1e6 ? `${value / 1e6}M` : value >= 1000 ? `${value / 1000}k` : String(value));
 
 // Ticks 1, 2 or 5 times a power of ten, about ``count`` of them, from 0 to ``high``.
@@ -97,10 +98,11 @@ class SolutionsLesson {
     this.root.dataset.at = this.at;
     this.part("picture").src = solution.picture;
     this.part("picture").alt = `minimum cut at lambda ${solution.lambda}`;
-    const { lambda, data, smoothness, edges, length, share } = solution;
+    const { lambda, edges, length, share } = solution, energy = solution.data + solution.smoothness;
+    const [data, smoothness] = [solution.data, solution.smoothness].map((part) => Number(part.toFixed(digits(energy))));  // so that the sum is right as read
     this.part("caption").replaceChildren(
-      bold("", `λ = ${lambda}`), `: E = ${round(data + smoothness)} = `, bold("so-d", `data ${round(data)}`), " + ", bold("so-b", `smoothness ${round(smoothness)}`),
-      lambda ? ` (${lambda} x ${round(smoothness / lambda)})` : "", ` nats. The outline is ${round(length)} pixels long, severs ${edges.toLocaleString("en")} n-links, and encloses ${round(100 * share)} % of the photo.`,
+      bold("", `λ = ${lambda}`), `: E = ${round(data + smoothness, energy)} = `, bold("so-d", `data ${round(data, energy)}`), " + ", bold("so-b", `smoothness ${round(smoothness, energy)}`),
+      lambda ? ` (${lambda} x ${round(solution.smoothness / lambda)})` : "", ` nats. The outline is ${round(length)} pixels long, severs ${edges.toLocaleString("en")} n-links, and encloses ${round(100 * share)} % of the photo.`,
     );
     this.drawCurves();
   }

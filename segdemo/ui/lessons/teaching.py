@@ -93,4 +93,4 @@ def pairs(ask: dict[str, Any], name: str, most: int) -> list[tuple[float, float]
 
 def empty_with(panel: PhotoPanel, lesson: gr.HTML) -> None:
     """Empty the lesson when another photo is chosen: what it shows belongs to the old one."""
-    panel.path.change(lambda: {"state": "empty"}, None, lesson, api_visibility="private", show_progress="hidden")
+    panel.file.change(lambda: {"state": "empty"}, None, lesson, api_visibility="private", show_progress="hidden")

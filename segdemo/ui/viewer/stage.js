@@ -68,7 +68,7 @@ class Stage {
     const scale = Math.min(stageWidth / width, stageHeight / height) * this.view.zoom;
     const centre = (at, size, room) => {
       const half = room / (2 * size);
-      return half >= 0.5 ? 0.5 : Math.min(Math.max(at, half), 1 - half);
+      return half >= 0.5 - 1e-6 ? 0.5 : Math.min(Math.max(at, half), 1 - half);
     };
     const x = centre(this.view.x, width * scale, stageWidth), y = centre(this.view.y, height * scale, stageHeight);
     return { x, y, scale, left: stageWidth / 2 - x * width * scale, top: stageHeight / 2 - y * height * scale,
@@ -153,7 +153,7 @@ class Stage {
 
   setView(view, tell = true) {
     this.view = { ...view, zoom: Math.min(Math.max(view.zoom, 1), MAX_ZOOM) };
-    if (this.scene) {
+    if (this.scene && this.box.clientWidth) {  // a stage in a tab that is not open has no size to keep within
       const { x, y } = this.rectangle();
       this.view.x = x;
       this.view.y = y;

@@ -33,4 +33,4 @@ def clustering_lessons(workshop: Workshop, panel: PhotoPanel) -> None:
         spectrum_lesson(workshop, panel)
     with gr.Accordion("Play: k-means against spectral", open=False, elem_id="toy-lesson"):
         toy_lesson()
-    panel.path.change(None, None, None, js=PHOTO_CHANGED, api_visibility="private", show_progress="hidden")
+    panel.file.change(None, None, None, js=PHOTO_CHANGED, api_visibility="private", show_progress="hidden")
