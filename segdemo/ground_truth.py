@@ -37,7 +37,9 @@ def load_ground_truth(path: str | PathLike, size: tuple[int, int] | None = None)
         raise GroundTruthError(f"{path!r} is no file: choose a label PNG or a .mat file of BSDS500.")
     path = Path(path)
     if not path.is_file():
-        raise GroundTruthError(f"{str(path)!r} is no file: choose a label PNG or a .mat file of BSDS500.")
+        raise GroundTruthError(
+            f"{path.name or repr(str(path))} is no file: choose a label PNG or a .mat file of BSDS500."
+        )
     if path.stat().st_size > MAX_BYTES:
         raise GroundTruthError(
             f"{path.name} is larger than {MAX_BYTES / 1e6:g} MB: no ground truth is. Choose another file."

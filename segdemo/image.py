@@ -76,16 +76,6 @@ def fit(image: np.ndarray, long_side: int) -> np.ndarray:
     return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
 
 
-def distance_map(outside: np.ndarray) -> np.ndarray:
-    """Euclidean distance of each pixel to the nearest one where the (h, w) bool map is False, (h, w) float64 pixels.
-
-    Squares of distances are whole numbers, to which OpenCV's are rounded here: their last digit depends on where in
-    memory the map lies, and the same run would not give the same result twice.
-    """
-    distance = cv2.distanceTransform(outside.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-    return np.sqrt(np.rint(distance.astype(np.float64) ** 2))
-
-
 def content_key(image: np.ndarray) -> str:
     """A name for an array's content, 32 hexadecimal digits: equal for equal type, shape and values."""
     digest = hashlib.blake2b(f"{image.dtype.str} {image.shape}".encode(), digest_size=16)

@@ -20,8 +20,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from .distance import distance_map
 from .errors import ParameterError
-from .image import distance_map
 from .labels import IGNORE, VOC21
 
 SEVEN = ("background", "cat", "cow", "dog", "horse", "person", "sheep")

@@ -7,11 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image, ImageFile
-from scipy.ndimage import distance_transform_edt
 
 from segdemo import image as door
 from segdemo.errors import ImageError
-from segdemo.image import content_key, distance_map, fit, load_image
+from segdemo.image import content_key, fit, load_image
 
 RNG = np.random.default_rng(0)
 PHOTO = RNG.integers(0, 256, (12, 17, 3), dtype=np.uint8)
@@ -188,6 +187,16 @@ def test_palette_with_a_transparent_colour(form):
     image.putpalette([255, 0, 0, 0, 255, 0, 0, 0, 255])
     loaded = load_image(encode(image, form, transparency=1))
     np.testing.assert_array_equal(loaded, [[[255, 0, 0], [255, 255, 255], [0, 0, 255]]])
+
+
+def test_a_transparent_grey_of_sixteen_bits_is_white(tmp_path):
+    values = np.full((4, 6), 20_000, np.uint16)
+    values[0] = 1000
+    file = tmp_path / "deep.png"
+    Image.fromarray(values).save(file, transparency=1000)
+    if Image.open(file).info.get("transparency") != 1000:
+        pytest.skip("this Pillow writes no transparency of 16 bits")
+    assert (load_image(file)[0] == 255).all() and (load_image(file)[1] == 78).all()
 
 
 # --- Arrays ----------------------------------------------------------------------------
@@ -391,20 +400,3 @@ def test_a_path_object_of_any_kind(tmp_path):
     path = tmp_path / "ä photo with spaces.png"
     path.write_bytes(encode(Image.fromarray(PHOTO), "PNG"))
     np.testing.assert_array_equal(load_image(Path(path)), PHOTO)
-
-
-def test_a_transparent_grey_of_sixteen_bits_is_white(tmp_path):
-    values = np.full((4, 6), 20_000, np.uint16)
-    values[0] = 1000
-    file = tmp_path / "deep.png"
-    Image.fromarray(values).save(file, transparency=1000)
-    if Image.open(file).info.get("transparency") != 1000:
-        pytest.skip("this Pillow writes no transparency of 16 bits")
-    assert (load_image(file)[0] == 255).all() and (load_image(file)[1] == 78).all()
-
-
-def test_distances_are_roots_of_whole_numbers():
-    outside = np.random.default_rng(0).random((60, 90)) > 0.02
-    squares = distance_map(outside) ** 2
-    np.testing.assert_allclose(squares, distance_transform_edt(outside) ** 2, atol=1e-9)
-    np.testing.assert_allclose(squares, squares.round(), atol=1e-9)

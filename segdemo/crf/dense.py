@@ -199,7 +199,8 @@ class DenseCRF:
 
         F(Q) as in ``meanfield.py``, its second term being the expected price of unequal labels. The lattice's filters,
         and with them the updates, hear a pixel itself; E(x) sums over i < j. With i = j, F is larger by
-        1/2 sum_m w_m sum_i k_m(i, i) (1 - sum_l Q_i(l)^2): little where many pixels are alike. ``beliefs`` (K, H, W) as ``mean_field`` yields them; costs about one iteration.
+        1/2 sum_m w_m sum_i k_m(i, i) (1 - sum_l Q_i(l)^2): little where many pixels are alike. ``beliefs`` (K, H, W)
+        as ``mean_field`` yields them; costs about one iteration.
         """
         weights, p = (spatial_weight, bilateral_weight), self._checked(probabilities).clamp(min=CLIP)
         _check_weights(weights)

@@ -21,7 +21,7 @@ import cv2
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
-from ..image import distance_map
+from ..distance import distance_map
 from ..strips import in_strips
 from .energy import STEPS, compiled, squared_contrasts
 from .gaussians import MIDDLE_L, densities, next_centres, shared_moments
