@@ -137,6 +137,14 @@ def test_spectrum_reads_affinities_blocks_and_cuts(page):
     assert (
         grown > leaves and page.ask("spectrum", "return l.part('tree').querySelectorAll('g').length;") == 2 * grown - 1
     )
+    overlaps = page.ask(
+        "spectrum",
+        "const boxes = [...l.part('tree').querySelectorAll('text')].map((t) => t.getBBox()), view = l.part('tree').viewBox.baseVal;"
+        "const meet = (a, b) => a.x < b.x + b.width && b.x < a.x + a.width && a.y < b.y + b.height && b.y < a.y + a.height;"
+        "return boxes.filter((a, i) => boxes.some((b, j) => j < i && meet(a, b))"
+        " || a.x < view.x || a.y < view.y || a.x + a.width > view.x + view.width || a.y + a.height > view.y + view.height).length;",
+    )
+    assert overlaps == 0
     page.part("spectrum-tree").find_element("css selector", "g").send_keys(ENTER)
     assert "100 %" in page.part("spectrum-tree-caption").text
     page.answered("spectrum", lambda: page.part("spectrum-colour").send_keys(RIGHT))

@@ -1,6 +1,6 @@
 // Recursive two-way cuts as a tree that a limit prunes, and the segments that its leaves make.
 
-const LEAF = 76, NARROW_LEAF = 52, LEVEL = 104, WIDEST = 16;
+const ROW = 38, STEPS = [40, 84], MARGIN = 28, LEAF_TEXT = 132, WIDEST = 16;
 const LEAST_POWER = -4, LARGEST_POWER = -0.3, STEP_POWER = 0.02;  // of ten: the slider of the limit is logarithmic
 
 class CutTree {
@@ -12,7 +12,7 @@ class CutTree {
     Object.assign(this.slider, { min: LEAST_POWER, step: STEP_POWER });
   }
 
-  // The slider ends where the tree would grow too wide to read; it begins with some parts to see.
+  // The slider ends where the tree would grow too large to read; it begins with some parts to see.
   load({ tree, image, nodes }) {
     this.root = tree;
     this.pixels = nodes.values.length;
@@ -55,40 +55,45 @@ class CutTree {
 
   hue(k) { const { hues } = this.lesson.result; return hues[k % hues.length]; }
 
+  // The root stands at the left, every leaf in a row of its own: no part, line or label can cover another.
   draw() {
-    const nodes = [], lines = [];
-    const canvas = this.lesson.part("tree"), leaf = clamp(canvas.parentElement.clientWidth / this.leaves.length, NARROW_LEAF, LEAF);
-    let next = 0, deepest = 0;
+    const nodes = [], lines = [], canvas = this.lesson.part("tree");
+    const depthOf = (part) => (this.isCut(part, this.limit) ? 1 + Math.max(...part.parts.map(depthOf)) : 0), deepest = depthOf(this.root);
+    const step = clamp((canvas.parentElement.clientWidth - MARGIN - LEAF_TEXT) / Math.max(deepest, 1), ...STEPS);
+    let next = 0;
     const place = (part, depth) => {
-      deepest = Math.max(deepest, depth);
-      const y = 44 + depth * LEVEL, mine = nodes.push(null) - 1;  // a part comes before its own parts
-      let x;
+      const x = MARGIN + depth * step, mine = nodes.push(null) - 1;  // a part comes before its own parts
+      let y;
       if (this.isCut(part, this.limit)) {
-        const places = part.parts.map((half) => place(half, depth + 1));
-        x = places.reduce((sum, [at]) => sum + at, 0) / places.length;
-        for (const [at, down] of places) lines.push(svg("path", { d: `M${x} ${y}C${x} ${y + 58} ${at} ${down - 58} ${at} ${down}` }));
+        const places = part.parts.map((half) => place(half, depth + 1)), half = x + step / 2;
+        y = (places[0] + places[1]) / 2;
+        for (const down of places) lines.push(svg("path", { d: `M${x} ${y}C${half} ${y} ${half} ${down} ${x + step} ${down}` }));
         nodes[mine] = this.makeNode(part, x, y, null);
       } else {
-        nodes[mine] = this.makeNode(part, (x = leaf * (next + 0.5)), y, this.hue(next));
+        nodes[mine] = this.makeNode(part, x, (y = ROW * (next + 0.5)), this.hue(next));
         next += 1;
       }
-      return [x, y];
+      return y;
     };
-    const [middle] = place(this.root, 0);
-    const width = Math.max(leaf * next, 160), height = 88 + deepest * LEVEL;
-    canvas.setAttribute("viewBox", `0 0 ${width} ${height}`);
+    place(this.root, 0);
+    const width = MARGIN + deepest * step + LEAF_TEXT, height = Math.max(ROW * next, 2 * ROW);
+    canvas.setAttribute("viewBox", `0 ${(ROW * next - height) / 2} ${width} ${height}`);
     Object.assign(canvas.style, { width: `${width}px`, height: `${height}px` });
     canvas.replaceChildren(...lines, ...nodes);
-    canvas.parentElement.scrollLeft = middle - canvas.parentElement.clientWidth / 2;  // the root in sight
   }
 
-  // As large as its part of the photo; leaves in the colour of their segment, with the Ncut that their best cut would have.
+  // As large as its part of the photo. Over a part that was cut, its Ncut; beside a leaf, which has the colour of its
+  // segment, its share of the photo and the Ncut that its best cut would have.
   makeNode(part, x, y, hue) {
-    const r = 9 + 21 * Math.sqrt(part.pixels / this.pixels), isStop = hue && part.ncut !== null;
+    const r = 5 + 9 * Math.sqrt(part.pixels / this.pixels), share = percent(part.pixels / this.pixels);
     const text = part.ncut === null ? "too small" : part.ncut < 0.0001 ? "< 0.0001" : part.ncut.toPrecision(2);
-    const group = svg("g", { tabindex: 0, role: "button", "aria-label": `${percent(part.pixels / this.pixels)} of the photo, Ncut ${text}` },
-      svg("circle", { cx: x, cy: y, r, fill: hue || "var(--ground)" }), svg("text", { x, y: y + r + 15, class: `cl-ncut${isStop ? " cl-stop" : ""}` }, text));
-    if (!hue && r >= 19) group.append(svg("text", { x, y: y + 5, class: "cl-share" }, percent(part.pixels / this.pixels)));
+    const group = svg("g", { tabindex: 0, role: "button", "aria-label": `${share} of the photo, Ncut ${text}` }, svg("circle", { cx: x, cy: y, r, fill: hue || "var(--ground)" }));
+    if (hue) {
+      const stop = svg("tspan", { class: part.ncut === null ? "cl-ncut" : "cl-ncut cl-stop", dx: 8 }, text);
+      group.append(svg("text", { x: x + r + 7, y: y + 5, class: "cl-leaf" }, share, stop));
+    } else {
+      group.append(svg("text", { x, y: y - r - 5, class: "cl-ncut" }, text));
+    }
     const choose = () => {
       this.chosen = this.chosen === part ? null : part;
       for (const other of this.lesson.part("tree").querySelectorAll("g")) other.classList.toggle("cl-chosen", other === group && this.chosen === part);
