@@ -148,6 +148,13 @@ def network_cards(ready: list[Method], shared: Shared) -> list[Card]:
     return cards
 
 
+def share_text(part: float) -> str:
+    """A part of the photo in percent, as many digits as on the cards; a dot where there is next to nothing."""
+    if part < 0.0005:
+        return "·"
+    return f"{100 * part:.1f} %" if part < 0.0995 else f"{100 * part:.0f} %"
+
+
 def summary_table(results: list[Result]) -> str:
     """One row per result, one column per class that occurs in any of them: the common legend, with area shares."""
     if not results:
@@ -162,7 +169,7 @@ def summary_table(results: list[Result]) -> str:
         facts = r.about.facts
         score = facts.get("mIoU-7 with the CRF's defaults", facts.get("mIoU-7 on VOC val"))
         accuracy = "–" if score is None else f"{score:.3f}"
-        cells = "".join(f"<td>{r.about.shares[k]:.1%}</td>" for k in classes)
+        cells = "".join(f"<td>{share_text(r.about.shares[k])}</td>" for k in classes)
         rows.append(
             f"<tr><th scope='row'>{html.escape(r.title)}</th><td>{r.seconds + r.about.spared:.2f} s</td>"
             f"<td>{facts['parameters'] / 1e6:.1f} M</td><td>{accuracy}</td>{cells}</tr>"

@@ -260,6 +260,13 @@ def test_lines_are_read_in_the_browser_and_from_scribbles(page):
     assert (page.canvas("scanline", "l.columns[0].boards[2]") != before).any()
     z = page.ask("scanline", "return l.result.models[0].log_z[l.row];")
     assert f"{abs(z):,.1f}".removesuffix(".0") in page.part("scanline-model-0").text
+    differ = (
+        "const [{ labels, likeliest }] = l.result.models, from = l.row * l.result.width;"
+        "return [...labels.values.subarray(from, from + l.result.width)].filter((label, x) => label !== likeliest.values[from + x]).length;"
+    )
+    count = page.ask("scanline", differ)
+    told = f"at {count:,} pixel" if count else "everywhere the label of the largest marginal"
+    assert told in page.part("scanline-model-0").text
     paths = page.canvas("scanline", "l.pictures[3].board")
     script = "const s = arguments[0]; s.value = arguments[1]; s.dispatchEvent(new Event('change'))"
     page.browser.execute_script(script, page.part("scanline-paint"), "marginals")

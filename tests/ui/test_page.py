@@ -298,6 +298,11 @@ def test_zoo_shows_a_card_and_selects_its_network(page):
     card = page.one("[data-testid=zoo-card]")
     assert page.wait(lambda: "FCN-16s" in card.text and "multiply-adds" in card.text)
     assert not page.browser.find_elements(By.CSS_SELECTOR, "#viewer-fcn-16s .sv")
+    page.browser.set_window_size(
+        520, 1000
+    )  # on a narrow screen the drawing gets narrower, its letters do not get smaller
+    plot = "const plot = document.querySelector('[data-testid=zoo-plot]'); return plot.getScreenCTM().a"
+    page.wait(lambda: page.browser.execute_script(plot) == pytest.approx(1, abs=0.01))
     page.click(page.one("[data-testid=zoo-pick]"))
     page.wait(lambda: page.viewer("fcn-16s").is_displayed())
 

@@ -17,6 +17,7 @@ from segdemo.segmentation import Segmentation
 from segdemo.ui import workshop as workshop_module
 from segdemo.ui.cards import Card, Shared, card, export_result, run_cards
 from segdemo.ui.controls import SHARED, controls_for
+from segdemo.ui.networks import share_text
 from segdemo.ui.workshop import Result, Visits, Workshop, export_files, photo_of
 
 PHOTO = np.random.default_rng(0).integers(0, 256, (30, 40, 3), dtype=np.uint8)
@@ -164,3 +165,14 @@ def test_too_many_labels_for_a_file_are_explained():
         export_result("many", {"many": result})
     with pytest.raises(gr.Error, match="no result"):
         export_result("other", {"many": result})
+
+
+def test_shares_of_the_photo_have_as_many_digits_as_on_the_cards():
+    assert [share_text(part) for part in (0, 0.0004, 0.0006, 0.0312, 0.17, 1)] == [
+        "·",
+        "·",
+        "0.1 %",
+        "3.1 %",
+        "17 %",
+        "100 %",
+    ]

@@ -37,6 +37,7 @@ function number(value, short = false) {
 }
 
 function duration(seconds) {
+  if (seconds < 0.0005) return "< 1 ms";
   return seconds < 0.9995 ? `${Math.round(seconds * 1000)} ms` : `${seconds.toFixed(1)} s`;
 }
 

@@ -1,6 +1,7 @@
 // The zoo: accuracy against cost for every trained network, and the card of the one that is picked.
 
-const FRAME = { left: 52, right: 16, top: 12, bottom: 44, width: 640, height: 460 };
+const FRAME = { left: 52, right: 16, top: 12, bottom: 44, height: 460 };
+const WIDTHS = [320, 640];  // of the plot, in pixels of its drawing: a narrow screen gets a narrow drawing, not small text
 
 const element = (name, attributes = {}, ...children) => {
   const node = document.createElement(name);
@@ -33,7 +34,9 @@ class Zoo {
     root.zoo = this;
     this.fill("zoo-cost", costs);
     this.fill("zoo-score", scores);
+    this.width = WIDTHS[1];
     this.draw();
+    new ResizeObserver(() => this.fit()).observe(this.part("zoo-plot"));
     this.describe();
   }
 
@@ -54,6 +57,13 @@ class Zoo {
     this.describe();
   }
 
+  fit() {
+    const room = this.part("zoo-plot").clientWidth, width = Math.min(Math.max(room, WIDTHS[0]), WIDTHS[1]);
+    if (!room || width === this.width) return;
+    this.width = width;
+    this.draw();
+  }
+
   draw() {
     const cost = this.axis("zoo-cost", this.costs), score = this.axis("zoo-score", this.scores);
     const points = this.networks.map((network, index) => ({
@@ -61,10 +71,11 @@ class Zoo {
     }));
     const plot = this.part("zoo-plot");
     plot.replaceChildren();
+    plot.setAttribute("viewBox", `0 0 ${this.width} ${FRAME.height}`);
     if (!points.length) return;
     const xs = ticks(0, Math.max(...points.map((p) => p.x)), 5);
     const ys = ticks(Math.min(...points.map((p) => Math.min(p.y, p.crf))), Math.max(...points.map((p) => Math.max(p.y, p.crf))), 5);
-    const x = (value) => FRAME.left + (value - xs[0]) / (xs.at(-1) - xs[0]) * (FRAME.width - FRAME.left - FRAME.right);
+    const x = (value) => FRAME.left + (value - xs[0]) / (xs.at(-1) - xs[0]) * (this.width - FRAME.left - FRAME.right);
     const y = (value) => FRAME.height - FRAME.bottom - (value - ys[0]) / (ys.at(-1) - ys[0]) * (FRAME.height - FRAME.bottom - FRAME.top);
     this.drawAxes(plot, xs, ys, x, y, cost, score);
     this.drawPoints(plot, points.map((p) => ({ ...p, left: x(p.x), top: y(p.y), ring: y(p.crf) })));
@@ -72,11 +83,11 @@ class Zoo {
 
   drawAxes(plot, xs, ys, x, y, cost, score) {
     for (const tick of ys) {
-      plot.append(drawn("line", { class: "grid", x1: FRAME.left, x2: FRAME.width - FRAME.right, y1: y(tick), y2: y(tick) }));
+      plot.append(drawn("line", { class: "grid", x1: FRAME.left, x2: this.width - FRAME.right, y1: y(tick), y2: y(tick) }));
       plot.append(drawn("text", { class: "faint", x: FRAME.left - 8, y: y(tick) + 4, "text-anchor": "end" }, String(tick)));
     }
     for (const tick of xs) plot.append(drawn("text", { class: "faint", x: x(tick), y: FRAME.height - FRAME.bottom + 20, "text-anchor": "middle" }, String(tick)));
-    plot.append(drawn("text", { class: "faint", x: FRAME.width - FRAME.right, y: FRAME.height - 4, "text-anchor": "end" }, `${cost.title} →`));
+    plot.append(drawn("text", { class: "faint", x: this.width - FRAME.right, y: FRAME.height - 4, "text-anchor": "end" }, `${cost.title} →`));
     plot.append(drawn("text", { class: "faint", x: FRAME.left + 6, y: FRAME.top + 6 }, `↑ ${score.title}`));
   }
 
@@ -92,7 +103,7 @@ class Zoo {
       group.append(drawn("line", { class: "gain", x1: p.left, x2: p.left, y1: p.top, y2: p.ring, stroke: p.colour }));
       group.append(drawn("circle", { cx: p.left, cy: p.ring, r: 5, fill: "none", stroke: p.colour, "stroke-width": 2 }));
       group.append(drawn("circle", { class: "dot", cx: p.left, cy: p.top, r: 8, fill: p.colour }));
-      const width = 7.2 * p.network.title.length, leftward = p.left + 14 + width > FRAME.width;
+      const width = 7.2 * p.network.title.length, leftward = p.left + 14 + width > this.width;
       const from = leftward ? p.left - 14 - width : p.left + 14;
       const above = Math.max(0, ...written.filter((w) => Math.abs(w.left - p.left) < 24).map((w) => w.level));
       const level = this.freeLevel(p.top + 5, (at) => at > above && !taken.some((t) => Math.abs(t.level - at) < 15 && from < t.from + t.width && t.from < from + width));

@@ -38,7 +38,7 @@ class ScanlineLesson extends Lesson {
       strip("pixels", 20, (context, size) => this.paintStrip(context, size, (x) => this.pixel(x))),
       strip("learned from", 20, (context, size) => this.paintStrip(context, size, (x) => this.colourAt(this.result.given, x))),
       strip("marginals", 120, (context, size) => this.paintBands(context, size, this.result.models[k].marginals)),
-      strip("best path", 20, (context, size) => this.paintStrip(context, size, (x) => this.colourAt(this.result.models[k].labels, x))),
+      strip("best path", 26, (context, size) => this.paintPath(context, size, this.result.models[k])),
     ];
     const facts = html("p", { class: "cf-facts" }), table = html("div", { class: "cl-scroll" });
     this.part("models").append(html("section", { class: "cl-stack", "data-testid": `scanline-model-${k}` }, html("h4", {}, title), html("div", { class: "cf-lines" }, ...strips.flatMap(({ nodes }) => nodes)), facts, table));
@@ -112,15 +112,17 @@ class ScanlineLesson extends Lesson {
     const { width, models, given } = this.result, model = models[k], path = model.labels.values.subarray(this.row * width, (this.row + 1) * width);
     const switches = path.reduce((count, label, x) => count + (x && label !== path[x - 1] ? 1 : 0), 0);
     const taught = given.values.subarray(this.row * width, (this.row + 1) * width), known = taught.reduce((count, label) => count + (label ? 1 : 0), 0);
+    const alone = path.reduce((count, label, x) => count + (label !== model.likeliest.values[this.row * width + x] ? 1 : 0), 0);
     const right = path.reduce((count, label, x) => count + (taught[x] && taught[x] === label ? 1 : 0), 0);
     return [`${MODELS[k].z} = `, html("b", {}, minus(model.log_z[this.row].toLocaleString("en", { maximumFractionDigits: 1 }))), `, ${switches === 1 ? "1 switch" : `${switches} switches`} on the best path`,
-      known ? `, ${percent(right / known)} of the line as learned` : "", ...(model.contrast === null ? [] : [`; b = ${minus(model.contrast.toFixed(2))} for switching between equal neighbours`]), "."];
+      known ? `, ${percent(right / known)} of the line as learned` : "", alone ? `; at ${plural(alone, "pixel")}, marked black, not the label of the largest marginal` : "; everywhere the label of the largest marginal", ...(model.contrast === null ? [] : [`; b = ${minus(model.contrast.toFixed(2))} for switching between equal neighbours`]), "."];
   }
 
   // --- what is on the line --------------------------------------------------------------------
 
   pixel(x) { return `#${this.result.colours[this.row * this.result.width + x].toString(16).padStart(6, "0")}`; }
-  colourAt(labels, x) { return [NOBODY, ...this.result.palette][labels.values[this.row * this.result.width + x]]; }
+  labelAt(labels, x) { return labels.values[this.row * this.result.width + x]; }
+  colourAt(labels, x) { return [NOBODY, ...this.result.palette][this.labelAt(labels, x)]; }
   marginal(plane, label, x) { const { width, height } = this.result; return plane.values[(label * height + this.row) * width + x] / 255; }
 
   read(k, u) {
@@ -136,6 +138,12 @@ class ScanlineLesson extends Lesson {
       context.fillStyle = colour(x);
       context.fillRect(left, 0, Math.round((x + 1) / count * width) - left, height);
     }
+  }
+
+  // Between marginals and path a black mark wherever the path's label is not the one of the largest marginal.
+  paintPath(context, size, { labels, likeliest }) {
+    this.paintStrip(context, size, (x) => this.colourAt(labels, x));
+    this.paintStrip(context, { ...size, height: 6 }, (x) => (this.labelAt(labels, x) === this.labelAt(likeliest, x) ? "#fff" : "#000"));
   }
 
   // Marginals as bands stacked to 1.

@@ -59,7 +59,8 @@ def segmentation_of(result: TermsResult, size: tuple[int, int]) -> Segmentation:
 
 
 def subtitle(result: TermsResult) -> str:
-    return f"E(x) = {result.energy.total:.4f} nats per pixel, all terms counted; {result.changed:.1%} of labels changed"
+    changed = f"{100 * result.changed:.1f} % of labels changed" if result.changed else "the network's own labels"
+    return f"E(x) = {result.energy.total:.4f} nats per pixel, all terms counted; {changed}"
 
 
 def energies(results: list[TermsResult]) -> str:
