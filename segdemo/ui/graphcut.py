@@ -60,12 +60,12 @@ def graphcut_tab(workshop: Workshop, panel: PhotoPanel, shared: Shared) -> dict[
             )
             pad = scribble_pad(family, elem_id="pad")
             shared.pad, shared.pad_method = pad, method
-            run, status = run_buttons(workshop, "Cut")
+        with gr.Column(scale=1, min_width=330):
             live = gr.Checkbox(
                 label="live", value=False, elem_id="live",
                 info="cut again after every stroke: the same cut, without its replay and pictures",
             )  # fmt: skip
-        with gr.Column(scale=1, min_width=330):
+            run, status = run_buttons(workshop, "Cut")
             target = card("graphcut", family[0].name, family[0].title, "graphcut", shared, HINT)
     controls = {}
     for m in family:
