@@ -13,6 +13,7 @@ from ..method import Method, get_method, methods
 from ..networks.inference import NetworkParams, is_public
 from .cards import ENGINE, Card, Shared, card, in_status, places, run_buttons, run_cards
 from .controls import controls_for, named
+from .lessons.convolution import atrous_lesson, patches_lesson, upsampling_lesson
 from .lessons.crf import film_lesson, pairwise_lesson, scanline_lesson, terms_lesson
 from .lessons.receptive_field import receptive_field_lesson
 from .photo import PhotoPanel
@@ -69,6 +70,16 @@ def networks_tab(workshop: Workshop, panel: PhotoPanel, shared: Shared) -> dict[
         "Look inside: hidden Markov model against CRF, line by line", open=False, elem_id="scanline-lesson"
     ):
         scanline_lesson(workshop, panel, ready, shared)
+    with gr.Accordion(
+        "Look inside: patch by patch against all at once, and what convolutions cost",
+        open=False,
+        elem_id="patches-lesson",
+    ):
+        patches_lesson(workshop, panel, ready)
+    with gr.Accordion("Look inside: pooling and the ways back up", open=False, elem_id="upsampling-lesson"):
+        upsampling_lesson(workshop, panel)
+    with gr.Accordion("Look inside: atrous convolution", open=False, elem_id="atrous-lesson"):
+        atrous_lesson(workshop, panel)
     with gr.Accordion("Look inside: how far each network looks", open=False, elem_id="field-box"):
         receptive_field_lesson(workshop, panel, ready)
 

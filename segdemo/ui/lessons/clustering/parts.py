@@ -62,8 +62,17 @@ def photo_lesson(
     name: str, workshop: Workshop, panel: PhotoPanel, lesson: Callable, read: Callable[[dict], dict[str, Any]],
     show: Callable[[np.ndarray, Any], dict], working_size: int,
 ) -> gr.HTML:  # fmt: skip
-    """Place a lesson on the visitor's photo: a question is ``read`` into parameters, its result made a value by ``show``."""
+    """Place the clustering lesson ``name`` on the visitor's photo; the rest is as for ``ask_photo``."""
     screen = board(name)
+    ask_photo(screen, workshop, panel, lesson, read, show, working_size)
+    return screen
+
+
+def ask_photo(
+    screen: gr.HTML, workshop: Workshop, panel: PhotoPanel, lesson: Callable, read: Callable[[dict], dict[str, Any]],
+    show: Callable[[np.ndarray, Any], dict], working_size: int,
+) -> None:  # fmt: skip
+    """Answer the questions of ``screen``: each is ``read`` into parameters of ``lesson``, its result made a value by ``show``."""
 
     def answer(request: gr.Request, value, path):
         def compute() -> dict[str, Any]:
@@ -73,7 +82,6 @@ def photo_lesson(
         return answered(screen, request, value, compute)
 
     screen.input(answer, [screen, panel.path], screen, **WIRING)
-    return screen
 
 
 def picture(photo: np.ndarray, shape: tuple[int, int]) -> str:

@@ -1,0 +1,10 @@
+"""The lessons on convolutions in the networks tab: patch by patch, the ways back up, with holes.
+
+Each is a ``gr.HTML`` of the same make as the clustering lessons, whose base (``common.js``, ``lessons.css``) they share.
+"""
+
+from .atrous import atrous_lesson
+from .patches import patches_lesson
+from .upsampling import upsampling_lesson
+
+__all__ = ["atrous_lesson", "patches_lesson", "upsampling_lesson"]

@@ -1,0 +1,143 @@
+"""The lessons on convolutions in a browser: what it works out agrees with Python, and every control acts."""
+
+from types import SimpleNamespace
+
+import gradio as gr
+import numpy as np
+import pytest
+from lesson_page import Page
+from PIL import Image
+from skimage import data
+from steady import console_errors
+
+from segdemo import Engine, methods
+from segdemo.image import fit
+from segdemo.lessons.atrous import atrous
+from segdemo.lessons.upsampling import upsampling
+from segdemo.ui.lessons.convolution import atrous_lesson, patches_lesson, upsampling_lesson
+from segdemo.ui.workshop import Workshop
+
+ENGINE = Engine("cpu")
+PHOTO = fit(data.chelsea(), 160)
+READY = [m for m in methods().values() if m.name == "fcn-8s" and not m.unavailable()]
+
+
+class LessonPage(Page):
+    first = "#atrous-lesson button"
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory):
+    file = tmp_path_factory.mktemp("photo") / "cat.png"
+    Image.fromarray(PHOTO).save(file)
+    with gr.Blocks() as demo:
+        path = gr.Textbox(str(file), elem_id="path")
+        panel, workshop = SimpleNamespace(path=path, file=path), Workshop(ENGINE)
+        gr.Button("no photo", elem_id="none").click(lambda: "", None, path)
+        for name, place in (
+            ("patches", lambda: patches_lesson(workshop, panel, READY)),
+            ("upsampling", lambda: upsampling_lesson(workshop, panel)),
+            ("atrous", lambda: atrous_lesson(workshop, panel)),
+        ):
+            with gr.Accordion(name, open=False, elem_id=f"{name}-lesson"):
+                place()
+    _, url, _ = demo.launch(prevent_thread_lock=True, quiet=True, inbrowser=False)
+    yield url
+    demo.close()
+
+
+@pytest.fixture
+def page(browser, address):
+    page = LessonPage(browser, address)
+    yield page
+    assert console_errors(browser) == []
+
+
+def choose(page, part, value):
+    script = "const s = arguments[0]; s.value = arguments[1]; s.dispatchEvent(new Event('change'))"
+    page.browser.execute_script(script, page.part(part), str(value))
+
+
+def test_fields_of_three_layers(page):
+    page.open("atrous")
+    said = page.part("atrous-field-caption").text
+    assert "3 × 3, then 7 × 7, then 15 × 15 = 1 + 2 (1 + 2 + 4)" in said and "All 225" in said
+    page.browser.find_elements("css selector", "[data-testid=atrous-presets] button")[2].click()
+    assert "Only 49 of its 169" in page.part("atrous-field-caption").text
+    for layer, rate in enumerate((1, 3, 2)):
+        choose(page, f"atrous-rate-{layer}", rate)
+    ways = np.ones(1)
+    for rate in (1, 3, 2):
+        ways = np.convolve(ways, np.bincount([0, rate, 2 * rate]))
+    assert page.ask("atrous", "return l.line;") == ways.tolist()
+    assert len(page.browser.find_elements("css selector", "[data-testid=atrous-layers] .cv-tap")) == 3 + 9 + 27
+    before = page.canvas("atrous", "l.field")
+    assert before.std() > 10
+    page.click("atrous-field", 0.5, 0.5)
+    assert f"{int(ways[6]) ** 2} ways lead from it" in page.part("atrous-field-caption").text
+
+
+def test_a_kernel_on_the_photo(page):
+    page.open("atrous")
+    page.answered("atrous", lambda: choose(page, "atrous-kernel", "spots"))
+    page.answered("atrous", lambda: choose(page, "atrous-rate", 8))
+    lesson = ENGINE.teach(atrous, PHOTO, kernel="spots", rate=8)
+    page.browser.execute_script("document.querySelector('[data-testid=atrous]').lesson.move(0.3, 0.4)")
+    x, y = int(0.3 * lesson.image.shape[1]), int(0.4 * lesson.image.shape[0])
+    for name in ("plain", "dense"):
+        assert page.ask("atrous", f"return l.response('{name}', {x}, {y});") == pytest.approx(
+            getattr(lesson, name)[y, x], abs=1e-3
+        )
+    assert "differ by 0 at most" in page.part("atrous-caption").text
+    assert f"sum {lesson.dense[y, x]:.3f}"[:-1].replace("-", "−") in page.part("atrous-taps").text
+    before = page.canvas("atrous", "l.boards[3].board")
+    page.part("atrous-dense").send_keys("\ue014" * 3)
+    assert page.ask("atrous", "return l.pixel;") == [x + 3, y]
+    assert (page.canvas("atrous", "l.boards[3].board") != before).any()
+
+
+def test_numbers_of_a_pooling_and_pictures_up(page):
+    page.open("upsampling")
+    slider = page.part("upsampling-poolings")
+    page.answered("upsampling", lambda: slider.send_keys("\ue012"))
+    lesson = ENGINE.teach(upsampling, PHOTO, poolings=1)
+    for how, raised in lesson.raised.items():
+        values = page.ask(
+            "upsampling",
+            f"const {{ image }} = l.result; return [...image.values].map((_, i) => l.origin('{how}', i % image.width, Math.floor(i / image.width)).value);",
+        )
+        np.testing.assert_allclose(np.reshape(values, raised.shape), raised, atol=0.51)
+    page.click("upsampling-grid-bilinear", 0.5, 0.5)
+    corner = page.ask("upsampling", "return l.corner;")
+    pooled = lesson.pooled[0][corner[1] // 2 + 1 : corner[1] // 2 + 3, corner[0] // 2 + 1 : corner[0] // 2 + 3]
+    assert all(f"· {value}" in page.part("upsampling-caption").text for value in pooled.ravel())
+    plain = page.canvas("upsampling", "l.pictures[3].board")
+    page.browser.find_elements("css selector", "[data-testid=upsampling-fill] button")[1].click()
+    assert page.canvas("upsampling", "l.pictures[3].board").mean() > plain.mean()
+
+
+@pytest.mark.skipif(not READY, reason="no trained network here")
+def test_patches_and_the_count(page):
+    page.open("patches")
+    assert "16,384 times the work" in page.part("patches-caption").text
+    assert "98,304" in page.part("patches-table").text and "cat" in page.part("patches-keys").text
+    page.answered("patches", lambda: choose(page, "patches-step", 64))
+    assert page.ask("patches", "return l.result.patched.values.length;") == page.ask(
+        "patches", "return l.result.count;"
+    )
+    before = page.canvas("patches", "l.patched")
+    page.click("patches-patched", 0.5, 0.5)
+    assert (page.canvas("patches", "l.patched") != before).any()
+    # The lecture's count: 256 kernels of 5 x 5 x 3 at 8 x 8 places.
+    assert page.part("patches-full").text == "1,228,800" and page.part("patches-split").text == "53,952"
+    assert "4,800" in page.part("patches-count-caption").text and "49,152" in page.part("patches-count-caption").text
+
+
+def test_without_a_photo_they_say_so(page):
+    page.browser.find_element("css selector", "#none").click()
+    for name in ("upsampling", "atrous"):
+        button = page.browser.find_element("css selector", f"#{name}-lesson button")
+        button.click()
+        page.wait(lambda name=name: page.part(f"{name}-show").is_displayed())
+        page.part(f"{name}-show").click()
+        page.wait(lambda name=name: "Choose a photo first" in page.part(f"{name}-error").text)
