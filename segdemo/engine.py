@@ -169,6 +169,7 @@ class Engine:
             result = self._with_fallback(attempt)
             self._compiled.add(method)
         result.method, result.seed = method, settings.seed
+        result.title = result.title or chosen.title
         result.params = settings.model_dump()
         if working.shape != photo.shape:
             planes = result.working_scores if result.working_scores is not None else result.labels

@@ -58,6 +58,7 @@ class Segmentation:
         notices: sentences the visitor should read (``"ran on the CPU because ..."``).
         timings: seconds per stage, in order.
         opacity: how opaque the mask is best shown at first, 1 where the palette is the photo's own colours.
+        title: what the result is called; the method's title where the method says nothing else.
         method, params, seed, device: filled in by the engine.
         spared: seconds that the run did not take as some of it was kept from earlier runs; by the engine, too.
     """
@@ -74,6 +75,7 @@ class Segmentation:
     notices: list[str] = field(default_factory=list)
     timings: dict[str, float] = field(default_factory=dict)
     opacity: float = 0.6
+    title: str = ""
     method: str = ""
     params: dict = field(default_factory=dict)
     seed: int = 0

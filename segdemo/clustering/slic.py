@@ -65,7 +65,7 @@ def seed_cells(height: int, width: int, count: int) -> tuple[np.ndarray, np.ndar
     """
     count = min(count, height * width)
     spacing = np.sqrt(height * width / count)
-    rows = int(np.clip(round(height / spacing), 1, height))
+    rows = int(np.clip(round(height / spacing), 1, min(height, count)))  # a narrow photo has room for one column
     columns = int(np.clip(round(count / rows), 1, width))
     cell_row = np.arange(height, dtype=np.int32) * rows // height * np.int32(columns)
     cell_column = np.arange(width, dtype=np.int32) * columns // width
@@ -235,6 +235,7 @@ def slic(image: np.ndarray, params: SlicParams, run: Run) -> Segmentation:
         labels,
         [f"superpixel {k + 1}" for k in range(count)],
         palette,
+        title="SLICO superpixels" if params.adaptive else "",
         energy_name="mean squared distance D² per pixel",
         pictures=[
             Picture("boundaries", draw_boundaries(image, labels), "The superpixels' boundaries on the photo."),

@@ -53,6 +53,10 @@ BRUSHES = LabelSet(
 """The labels 1 to 8 and their colours."""
 
 
+TITLES = {"expansion": "α-expansion", "swap": "αβ-swap"}
+"""What a result is called, by its moves."""
+
+
 class ExpansionParams(CutParams):
     moves: Literal["expansion", "swap"] = Field("expansion", description="alpha-expansion or alpha-beta-swap")
     pairwise: Literal["potts", "truncated-linear", "truncated-quadratic"] = Field(
@@ -97,9 +101,10 @@ def expansion(image: np.ndarray, params: ExpansionParams, run: Run) -> Segmentat
     if params.moves == "expansion":
         facts["times the least energy, at most"] = bound(penalties)
     pictures = [*probability_pictures(costs, names), cut_picture(labels, weights)] if run.keep_frames else []
+    title = TITLES[params.moves] + (f", {params.pairwise.replace('-', ' ')}" if params.pairwise != "potts" else "")
     return Segmentation(
         labels=labels, names=names, palette=palette, energy_name="energy (nats)",
-        pictures=pictures, facts=facts,
+        pictures=pictures, facts=facts, title=title,
     )  # fmt: skip
 
 
@@ -142,8 +147,8 @@ def require_metric(penalties: np.ndarray, moves: str) -> None:
     detours = (penalties[:, :, None] + penalties[None]).min(axis=1)  # over one label in between
     if moves == "expansion" and (penalties > detours).any():
         raise ParameterError(
-            "pairwise: expansion needs a metric, and here the border of two labels costs more than those to a third one "
-            "between them together; choose moves = swap, or potts or truncated-linear, or a truncation of 1"
+            "An expansion needs a metric, and with this pairwise term the border of two labels costs more than those to a "
+            "third one between them together: choose swap moves, potts or truncated-linear as the pairwise term, or a truncation of 1."
         )
 
 

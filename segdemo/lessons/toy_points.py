@@ -131,10 +131,11 @@ def check(points: np.ndarray, clusters: int, width: float) -> None:
     if len(points) > MOST_POINTS:
         raise ParameterError(f"these are {len(points)} points; draw at most {MOST_POINTS}")
     if len(points) == 0 or points.ndim != 2 or not np.isfinite(points).all() or points.min() < 0 or points.max() > 1:
-        raise ParameterError("there are no points that can be used: draw some, inside the square, or choose a shape")
+        raise ParameterError("There are no points that can be used: draw some, inside the square, or choose a shape.")
     distinct = len(np.unique(points, axis=0))
     if distinct <= clusters:
-        raise ParameterError(f"there are only {distinct} points: draw more than K = {clusters}")
+        there = "There is only 1 point" if distinct == 1 else f"There are only {distinct} points"
+        raise ParameterError(f"{there}: draw more than K = {clusters}.")
 
 
 def lloyd_from_seeds(points: np.ndarray, clusters: int, rng: np.random.Generator) -> LloydStep:

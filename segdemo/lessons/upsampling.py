@@ -69,7 +69,9 @@ def ascend(x: Tensor, indices: list[Tensor], how: str, is_filled: bool) -> np.nd
     for where in reversed(indices):
         up = upsample(x, where, how)
         if is_filled and how != "bilinear":
-            known = upsample(torch.ones_like(x), where, how)  # one in every 2 x 2: no pixel is out of the kernel's reach
+            known = upsample(
+                torch.ones_like(x), where, how
+            )  # one in every 2 x 2: no pixel is out of the kernel's reach
             up = spread(up) / spread(known)
         x = up
     return x[0, 0].round().numpy().astype(np.uint8)

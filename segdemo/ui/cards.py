@@ -20,6 +20,13 @@ ENGINE = "engine"
 """All events that compute share this concurrency group, one at a time."""
 
 
+MOST_PINS = 8
+"""Pins of one photo, as many as Compare shows."""
+
+MOST_KEPT = 4 * MOST_PINS
+"""Pins of all photos; beyond it the oldest go."""
+
+
 @dataclass
 class Card:
     """``key`` names the card's result; ``files`` offers its export; ``fixed`` are parameters the card sets itself (``{"crf": True}``)."""
@@ -78,9 +85,18 @@ def export_result(key: str, results: dict[str, Result]) -> list[str]:
 
 
 def pin_result(key: str, results: dict[str, Result], pins: list[Result]) -> list[Result]:
+    """The pins with the card's result; those of one photo are limited by what Compare shows, the others stand in its way not."""
     result = wanted(key, results)
+    if any(pin.number == result.number for pin in pins):
+        gr.Info(f"{result.title} is pinned already: see the Compare tab.", duration=3)
+        return pins
+    if sum(pin.key == result.key for pin in pins) >= MOST_PINS:
+        raise gr.Error(
+            f"{MOST_PINS} results of this photo are pinned already: remove one in the Compare tab, then pin this one.",
+            title="No place for another pin", print_exception=False,
+        )  # fmt: skip
     gr.Info(f"{result.title} is pinned: see the Compare tab.", duration=3)
-    return [*pins, result][-8:]
+    return [*pins, result][-MOST_KEPT:]
 
 
 def places(cards: list[Card]) -> list[Component]:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import gradio as gr
 import numpy as np
 
 from ..metrics import probabilistic_rand_index
-from .cards import Shared
+from .cards import MOST_PINS, Shared
 from .photo import PhotoPanel
 from .viewer import empty_value, viewer, viewer_value
 from .workshop import Result, Workshop
 
-PLACES = 8
 INTRO = (
     "**Compare.** Pin any result of any tab; the pins of one photo stand here side by side, zooming and panning together. "
     "Below, two of them share one picture: drag the divider."
@@ -27,7 +28,7 @@ def comparison_tab(workshop: Workshop, panel: PhotoPanel, shared: Shared) -> dic
         note = gr.Markdown(HINT, elem_id="pin-note")
     places, columns, removers = [], [], []
     with gr.Row(elem_classes="card-grid"):
-        for number in range(PLACES):
+        for number in range(MOST_PINS):
             with gr.Column(min_width=330, visible=False, elem_classes="card") as column:
                 places.append(
                     viewer(group="comparison", label=f"Pinned result {number + 1}", elem_id=f"pinned-{number}")
@@ -44,20 +45,23 @@ def comparison_tab(workshop: Workshop, panel: PhotoPanel, shared: Shared) -> dic
             group="", label="Two results under one divider", value=empty_value(HINT), elem_id="divider-viewer"
         )
 
-    def show(pins: list[Result]):
+    def show(pins: list[Result], left: int | None, right: int | None):
         pins, others = of_last_photo(pins), len(pins) - len(of_last_photo(pins))
-        values = [viewer_value(*pin.shown(), pin.title, pin.subtitle) for pin in pins]
-        values += [gr.skip()] * (PLACES - len(pins))
-        visible = [gr.update(visible=number < len(pins)) for number in range(PLACES)]
-        choices = list(zip(titles(pins), range(len(pins)), strict=True))
-        chosen = [min(0, len(pins) - 1), len(pins) - 1] if pins else [None, None]
+        values = [
+            viewer_value(*pin.shown(), title, pin.subtitle) for pin, title in zip(pins, told_apart(pins), strict=True)
+        ]
+        values += [gr.skip()] * (MOST_PINS - len(pins))
+        visible = [gr.update(visible=number < len(pins)) for number in range(MOST_PINS)]
+        numbers = [pin.number for pin in pins]
+        choices = list(zip(titles(pins), numbers, strict=True))
+        chosen = pair(numbers, left, right)
         return [
             *values, *visible, pinned(len(pins), others), gr.update(visible=len(pins) > 1),
             *(gr.update(choices=choices, value=value) for value in chosen), face_off(pins, *chosen),
         ]  # fmt: skip
 
     quiet = dict(api_visibility="private", show_progress="hidden")
-    shared.pins.change(show, shared.pins, [*places, *columns, note, both, left, right, duel], **quiet)
+    shared.pins.change(show, [shared.pins, left, right], [*places, *columns, note, both, left, right, duel], **quiet)
     for choice in (left, right):
         choice.input(lambda pins, a, b: face_off(of_last_photo(pins), a, b), [shared.pins, left, right], duel, **quiet)
     clear.click(lambda: [], None, shared.pins, **quiet)
@@ -87,19 +91,39 @@ def without(number: int, pins: list[Result]) -> list[Result]:
     return [pin for place, pin in enumerate(pins) if number >= len(shown) or place != shown[number]]
 
 
+def pair(numbers: list[int], left: int | None, right: int | None) -> list[int | None]:
+    """Which two results the divider parts: those it parted, if both are still there, else the first and the last."""
+    if left != right and {left, right} <= set(numbers):
+        return [left, right]
+    return [numbers[0], numbers[-1]] if numbers else [None, None]
+
+
+def told_apart(pins: list[Result]) -> list[str]:
+    """The pins' titles; where several share one, with the parameters in which they differ."""
+    named = []
+    for pin in pins:
+        namesakes = [other.about for other in pins if other.title == pin.title]
+        apart = [name for name in pin.about.params if len({repr(a.params.get(name)) for a in namesakes}) > 1]
+        given = ", ".join(f"{name.replace('_', ' ')} {pin.about.params[name]}" for name in apart)
+        named.append(f"{pin.title} ({given})" if given else pin.title)
+    return named
+
+
 def titles(pins: list[Result]) -> list[str]:
-    return [f"{number + 1}. {pin.title}" for number, pin in enumerate(pins)]
+    return [f"{place}. {title}" for place, title in enumerate(told_apart(pins), start=1)]
 
 
 def face_off(pins: list[Result], left: int | None, right: int | None) -> dict:
-    """The viewer's value that shows result ``right`` with ``left`` on the other side of the divider."""
-    if left is None or right is None or max(left, right) >= len(pins):
+    """The viewer's value that shows result number ``right`` with ``left`` on the other side of the divider."""
+    by_number = {pin.number: (pin, title) for pin, title in zip(pins, titles(pins), strict=True)}
+    if left not in by_number or right not in by_number:
         return empty_value(HINT)
-    photo, segmentation = pins[right].shown()
-    other = pins[left].shown()[1]
-    names = titles(pins)
+    (one, one_title), (two, two_title) = by_number[left], by_number[right]
+    (photo, segmentation), (_, other) = two.shown(), one.shown()
     alike = f"{agreement(other.labels, segmentation.labels):.1%} of pixel pairs grouped alike (Rand index)"
-    return viewer_value(photo, segmentation, names[right], alike, before=(names[left], other))
+    # What is told of one of the two alone stays with its own card; neither side's mask is to hide the photo.
+    both = replace(segmentation, facts={}, timings={}, opacity=min(segmentation.opacity, other.opacity))
+    return viewer_value(photo, both, two_title, alike, before=(one_title, other))
 
 
 def agreement(first: np.ndarray, second: np.ndarray) -> float:

@@ -62,6 +62,7 @@ def theme() -> gr.themes.Base:
         block_label_text_color="*primary_700", block_title_text_color="*primary_700",
         button_primary_background_fill="*primary_600", button_primary_background_fill_hover="*primary_700",
         button_primary_background_fill_dark="*primary_600", button_primary_background_fill_hover_dark="*primary_700",
+        link_text_color_dark="*primary_300", link_text_color_hover_dark="*primary_200", link_text_color_visited_dark="*primary_300",
         # What is not chosen has to be seen, too (1.4.11: 3 to 1).
         checkbox_border_color="*neutral_500", checkbox_border_color_dark="*neutral_400",
         input_border_color="*neutral_400", input_border_color_dark="*neutral_600",

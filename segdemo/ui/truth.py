@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import gradio as gr
 import numpy as np
@@ -73,33 +73,43 @@ def truth_panel(panel: PhotoPanel, shared: Shared, column: gr.Column, screen: gr
         said = gr.Markdown("", elem_id="truth-said")
         table = gr.HTML("", elem_id="truth-table")
 
-    def load(path: str | None, photo_path: str | None):
-        if not path:
-            return None, gr.update(visible=False), empty_value(HINT), ""
-        try:
-            if not photo_path:
-                raise SegdemoError("Choose the photo first, then its ground truth.")
-            photo = photo_of(photo_path)
-            humans = load_ground_truth(path, photo.shape[:2])
-        except SegdemoError as error:
-            return None, gr.update(visible=False), empty_value(HINT), f"**{error}**"
-        drawn = f"{len(humans)} people" if len(humans) > 1 else "one label map"
-        value = viewer_value(photo, as_segmentation(humans), "Human segmentation", drawn)
-        return Truth.of(key_of(photo_path), humans), gr.update(visible=True), value, f"Loaded: {drawn}."
-
-    file.change(load, [file, panel.path], [truth, column, screen, said], **QUIET)
-    panel.file.change(keep_own, [truth, panel.path], file, **QUIET)
+    file.change(load_truth, [file, panel.path], [truth, column, screen, said], **QUIET)
+    panel.file.change(follow_photo, [truth, file, panel.path], [file, truth, column, screen, said], **QUIET)
     for state in (truth, shared.results):
         state.change(
             lambda found, results: score_table(found, list(results.values())), [truth, shared.results], table, **QUIET
         )
 
 
-def keep_own(truth: Truth | None, photo_path: str | None):
-    """The file box emptied when the photo is no longer the truth's: another photo, another truth."""
-    if truth is None:
-        return gr.skip()
-    return gr.skip() if shown_key(photo_path) == truth.key else None
+def load_truth(path: str | None, photo_path: str | None) -> tuple:
+    """The truth in a file, whether its viewer is seen, the viewer's value, and what is said of the file."""
+    if not path:
+        return None, gr.update(visible=False), empty_value(HINT), ""
+    try:
+        if not photo_path:
+            raise SegdemoError("Choose the photo first, then its ground truth.")
+        photo = photo_of(photo_path)
+        humans = load_ground_truth(path, photo.shape[:2])
+    except SegdemoError as error:
+        return None, gr.update(visible=False), empty_value(HINT), f"**{error}**"
+    drawn = f"{len(humans)} people" if len(humans) > 1 else "one label map"
+    shown = as_segmentation(humans)
+    *before, last = shown.frames or [
+        Frame("", shown.labels)
+    ]  # the replay ends with the last person, who is what it shows
+    value = viewer_value(photo, replace(shown, frames=before), "Human segmentation", drawn, last=last.caption)
+    return Truth.of(key_of(photo_path), humans), gr.update(visible=True), value, f"Loaded: {drawn}."
+
+
+def follow_photo(truth: Truth | None, path: str | None, photo_path: str | None) -> tuple:
+    """With another photo: the file of the old one's truth goes, a file that fitted no photo is tried on this one.
+
+    What the file box is to hold, then what ``load_truth`` gives.
+    """
+    if truth is None and path:
+        return gr.skip(), *load_truth(path, photo_path)
+    is_own = truth is None or shown_key(photo_path) == truth.key
+    return gr.skip() if is_own else None, *[gr.skip()] * 4
 
 
 def as_segmentation(humans: list[np.ndarray]) -> Segmentation:

@@ -10,8 +10,9 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache
+from itertools import count
 from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -72,7 +73,7 @@ class Result:
     """One result on the page: the photo, shared with the photo's other results, and the segmentation without its heavy parts.
 
     ``seconds`` is the whole run as the visitor waited for it, replay included. ``about`` is the segmentation
-    but for its labels, which are ``packed``: a visitor's results stay for hours.
+    but for its labels, which are ``packed``: a visitor's results stay for hours. No two results have the same ``number``.
     """
 
     key: str
@@ -82,11 +83,12 @@ class Result:
     photo: np.ndarray
     about: Segmentation
     packed: PackedLabels
+    number: int = field(default_factory=count().__next__)
 
     @classmethod
     def of(cls, title: str, subtitle: str, seconds: float, photo: np.ndarray, segmentation: Segmentation) -> Result:
         nothing = np.empty((0, 0), np.uint8)
-        about = replace(segmentation, labels=nothing, working_scores=None, frames=[], energy=[], pictures=[])
+        about = replace(segmentation, labels=nothing, working_scores=None, frames=[], pictures=[])
         about.shares = segmentation.shares
         return cls(content_key(photo), title, subtitle, seconds, photo, about, PackedLabels.of(segmentation.labels))
 
@@ -136,7 +138,7 @@ class Workshop:
             return error_value(
                 f"{title} failed unexpectedly; the details are in the server's log. Other methods still run."
             ), None
-        title += " + CRF" if params.get("crf") else ""
+        title = segmentation.title + " + CRF" * bool(params.get("crf"))
         seconds = time.perf_counter() - start
         subtitle = f"{seconds:.2f} s on {segmentation.device}"
         if segmentation.spared >= 0.01:

@@ -184,6 +184,8 @@ def test_four_labels_of_eight(moves, pairwise):
     assert (np.diff(run.energy) < 0).all()
     np.testing.assert_array_equal(run.frames[-1].labels, result.labels)
     assert len(result.pictures) == 5
+    named = {"expansion": "α-expansion", "swap": "αβ-swap"}[moves]
+    assert result.title == (named if pairwise == "potts" else f"{named}, truncated linear")
 
 
 def test_with_two_labels_it_is_the_graph_cut():

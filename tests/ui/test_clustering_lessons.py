@@ -157,6 +157,8 @@ def test_points_are_drawn_and_clustered(page):
         "toy", "return [l.result.kmeans, l.result.spectral].map((s) => s.slice(60).every((k) => k === s[60]));"
     ) == [False, True]
     page.part("toy-clear").click()
+    page.part("toy-show").click()
+    page.wait(lambda: "draw some" in page.part("toy-error").text)
     for x, y in ((0.2, 0.2), (0.25, 0.2), (0.6, 0.6)):
         page.click("toy-kmeans", x, y)
     page.wait(lambda: page.ask("toy", "return Boolean(l.result) && l.points.length === 3;"))

@@ -68,6 +68,7 @@ def test_lessons_explain_what_is_missing(files):
 
     assert "no scribbles" in say(strokes={})
     assert "background" in say(strokes={"strokes": STROKES["strokes"][:1]})
+    assert "first two brushes" in say(strokes={"strokes": [STROKES["strokes"][0] | {"label": 3}]})
     assert "Clear" in say(strokes={"strokes": 3})
     assert "not a picture" in say(file="broken.json")
     assert "size" in say(size=99)

@@ -18,6 +18,7 @@ def test_what_is_packed_comes_back(top, dtype, shape):
     assert unpacked.dtype == dtype
     np.testing.assert_array_equal(unpacked, labels)
     unpacked[:] = 0  # it is the caller's own
+    np.testing.assert_array_equal(PackedLabels.of(np.asfortranarray(labels)).unpack(), labels)  # as from MATLAB's files
 
 
 def test_results_keep_a_small_part_of_their_labels():

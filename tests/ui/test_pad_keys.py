@@ -89,6 +89,22 @@ def test_a_box_is_drawn_with_keys(tab):
     assert box["label"] == 2 and box["box"][:2] == [0.5, 0.5] and box["box"][2:] == pytest.approx(place(tab))
 
 
+def test_the_eraser_makes_way_for_a_box(tab):
+    tab.keys("e"), tab.keys("b")
+    pressed = script(
+        tab, "return [...pad.root.querySelectorAll('[data-label][aria-pressed=true]')].map((b) => b.dataset.label)"
+    )
+    assert pressed == ["1"] and script(tab, "return pad.isBox")
+    tab.keys(" "), tab.keys(Keys.ARROW_RIGHT, Keys.SHIFT), tab.keys(Keys.ARROW_DOWN, Keys.SHIFT), tab.keys(" ")
+    (box,) = tab.strokes
+    assert box["label"] == 2 and "box" in box
+
+
+def test_a_stroke_beside_the_photo_is_none(tab):
+    touches = "return [[[-0.2, 0.5]], [[1.3, 0.5]], [[-0.2, 0.5], [0.1, 0.5]], [[-0.01, 0.5]]].map((points) => pad.touchesPhoto({ points, size: 0.05 }))"
+    assert script(tab, touches) == [False, False, True, True]
+
+
 def test_the_cursor_stays_on_the_photo_and_in_sight(tab):
     for _ in range(40):
         tab.keys(Keys.ARROW_LEFT, Keys.SHIFT)

@@ -19,7 +19,8 @@ from segdemo.ui.truth import (
     NOTHING_RUN,
     Truth,
     as_segmentation,
-    keep_own,
+    follow_photo,
+    load_truth,
     score_table,
     truth_column,
     truth_panel,
@@ -65,11 +66,33 @@ def test_the_table_holds_the_measures_of_this_photo_alone():
 
 
 def test_a_truth_stays_with_its_photo(tmp_path):
-    Image.fromarray(PHOTO).save(tmp_path / "own.png")
-    Image.fromarray(PHOTO[::-1]).save(tmp_path / "other.png")
-    truth = Truth.of(content_key(PHOTO), [HALVES])
-    assert keep_own(truth, str(tmp_path / "own.png")) == keep_own(None, None) == gr.skip()
-    assert keep_own(truth, str(tmp_path / "other.png")) is None is keep_own(truth, None)
+    own, other, file = (str(tmp_path / name) for name in ("own.png", "other.png", "truth.png"))
+    Image.fromarray(PHOTO).save(own)
+    Image.fromarray(PHOTO[::-1]).save(other)
+    Image.fromarray(THIRDS.astype(np.uint8)).save(file)
+    truth, _, value, said = load_truth(file, own)
+    assert truth.key == content_key(PHOTO) and value["state"] == "result" and "Loaded" in said
+    assert follow_photo(truth, file, own) == follow_photo(None, None, own) == (gr.skip(),) * 5
+    assert follow_photo(truth, file, other)[0] is None is follow_photo(truth, file, None)[0]
+
+
+def test_a_truth_that_came_before_its_photo_is_tried_on_it(tmp_path):
+    own, file = str(tmp_path / "own.png"), str(tmp_path / "truth.png")
+    Image.fromarray(PHOTO).save(own)
+    Image.fromarray(THIRDS.astype(np.uint8)).save(file)
+    truth, *_, said = load_truth(file, None)
+    assert truth is None and "Choose the photo first" in said
+    kept, truth, _, value, said = follow_photo(None, file, own)
+    assert kept == gr.skip() and truth.key == content_key(PHOTO) and value["state"] == "result" and "Loaded" in said
+
+
+def test_the_replay_of_people_ends_with_the_last_of_them(tmp_path, monkeypatch):
+    own = str(tmp_path / "own.png")
+    Image.fromarray(PHOTO).save(own)
+    monkeypatch.setattr("segdemo.ui.truth.load_ground_truth", lambda *_: [HALVES, THIRDS])
+    *_, value, _ = load_truth("people.mat", own)
+    assert [frame["caption"] for frame in value["frames"]] == ["person 1 of 2: 2 regions"]
+    assert value["last"] == "person 2 of 2: 3 regions"
 
 
 @pytest.fixture(scope="module")

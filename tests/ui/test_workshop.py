@@ -75,6 +75,7 @@ def test_a_run_gives_a_value_and_a_slim_result():
     value, result = Workshop(Engine("cpu")).run("kmeans", PHOTO, None, None, clusters=3)
     assert value["state"] == "result" and value["title"] == "k-means" and len(value["frames"]) > 1
     assert result.segmentation.frames == [] and result.segmentation.labels.dtype == np.uint8
+    assert len(result.segmentation.energy) > 1  # what the report holds of the curve
     photo, shown = result.shown(20)
     assert photo.shape == (15, 20, 3) and shown.labels.shape == (15, 20)
 

@@ -10,14 +10,15 @@ from typing import Any
 import gradio as gr
 import numpy as np
 
-from ...errors import Cancelled, SegdemoError
+from ...errors import Cancelled, ScribbleError, SegdemoError
 from ..cards import ENGINE
 from ..photo import PhotoPanel
-from ..scribble_pad import seeds_on
+from ..scribble_pad import seeds_on, strokes_of
 from ..waiting import is_overtaken
 from ..workshop import Workshop, key_of, photo_of
 
 log = logging.getLogger("segdemo")
+OTHER_BRUSHES = "This lesson cuts between two labels, those of the first two brushes, and neither of them has a stroke on the photo: draw one with each."
 FAILED = "This lesson failed unexpectedly; the details are in the server's log. The methods still run."
 WIRING = dict(concurrency_id=ENGINE, api_visibility="private", show_progress="hidden", trigger_mode="multiple")
 """Every question is sent: of "always_last" the last would carry what the answer before it left in the lesson's value."""
@@ -61,7 +62,9 @@ def taught(
     is_cancelled = workshop.visits.begin(request)  # first: a Stop while a large photo is decoded counts
     photo, given = photo_of(path), {}
     if strokes is not None:
-        given["scribbles"] = seeds_on(key_of(path), strokes, photo.shape[:2], labels=2)
+        given["scribbles"] = seeds = seeds_on(key_of(path), strokes, photo.shape[:2], labels=2)
+        if not seeds.any() and strokes_of(strokes):
+            raise ScribbleError(OTHER_BRUSHES)
     return show(photo, workshop.engine.teach(lesson, photo, is_cancelled=is_cancelled, **given, **params(photo)))
 
 

@@ -27,7 +27,7 @@ const isStroke = (stroke) => Boolean(stroke) && (stroke.runs ? isMap(stroke) : s
 
 // The strokes themselves, or an Error whose message says what to do.
 function checkStrokes(strokes) {
-  const advice = "load a file that was saved here with Strokes or PNG.";
+  const advice = "load a file that was saved here with Save strokes or Save PNG.";
   if (!Array.isArray(strokes)) throw new Error(`This file holds no scribbles: ${advice}`);
   if (!strokes.every(isStroke)) {
     throw new Error(`The scribbles in this file are damaged or of another kind: ${advice}`);
@@ -48,7 +48,7 @@ function strokesFromText(text) {
   try {
     content = JSON.parse(text);
   } catch {
-    throw new Error("This file is not valid JSON: load a file that was saved here with Strokes or PNG.");
+    throw new Error("This file is not valid JSON: load a file that was saved here with Save strokes or Save PNG.");
   }
   return { strokes: checkStrokes(content && content.format === FORMAT ? content.strokes : null), photo: content.photo };
 }

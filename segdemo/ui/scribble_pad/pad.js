@@ -69,6 +69,7 @@ class ScribblePad {
   get isBox() { return this.part("box").getAttribute("aria-pressed") === "true"; }
 
   takeBox(isBox = !this.isBox) {
+    if (isBox && !this.label) this.choose(this.brushes[0].label);  // the eraser draws no box
     this.part("box").setAttribute("aria-pressed", String(isBox));
     this.part("box-means").textContent = this.brushOf(this.boxLabel).name.toLowerCase();
     if (!isBox) return;
@@ -271,7 +272,14 @@ class ScribblePad {
     this.current = null;
     if (!stroke) return;
     if (stroke.box) this.finishBox(stroke);
-    else this.change([...this.strokes, stroke]);
+    else if (this.touchesPhoto(stroke)) this.change([...this.strokes, stroke]);
+    else this.repaint();
+  }
+
+  touchesPhoto({ points, size }) {
+    const { width, height } = this.view.place, reach = size * Math.max(width, height) / 2;
+    const isNear = (at, side) => at * side > -reach && at * side < side + reach;
+    return points.some(([x, y]) => isNear(x, width) && isNear(y, height));
   }
 
   abandon() {

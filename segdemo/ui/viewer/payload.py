@@ -54,6 +54,7 @@ def viewer_value(
     subtitle: str = "",
     display_size: int = 1024,
     before: tuple[str, Segmentation] | None = None,
+    last: str = "result",
 ) -> dict[str, Any]:
     """Everything the viewer shows of one result, as JSON-serialisable values.
 
@@ -64,6 +65,7 @@ def viewer_value(
         subtitle: what stands beside it, e.g. ``"2.1 s, 4.8 M parameters"``.
         display_size: long side, in pixels, at which photo and labels are sent (never enlarged).
         before: title and labels of another segmentation of the photo, to lie left of the divider.
+        last: what the replay calls its end, the segmentation itself.
     """
     size = fit(segmentation.labels.shape, display_size)
     kept = _evenly(len(segmentation.frames), MAX_FRAMES)
@@ -80,6 +82,7 @@ def viewer_value(
         "frames": [_frame(frame) for frame in frames],
         "steps": [i + 1 if segmentation.frames[i].step is None else segmentation.frames[i].step for i in kept],
         "energy": [_finite(segmentation.energy[i]) for i in kept] if aligned else [],
+        "last": last,
         "energy_name": segmentation.energy_name,
         "pictures": [_picture(picture) for picture in segmentation.pictures],
         "facts": [[str(key), _plain(value)] for key, value in segmentation.facts.items()],

@@ -27,6 +27,7 @@ class Replay {
   show(result) {
     this.pause();
     this.frames = result.frames;
+    this.last = result.last;
     this.energy = result.energy;
     this.steps = result.steps;
     this.box.hidden = this.frames.length === 0;
@@ -94,7 +95,7 @@ class Replay {
 
   refresh() {
     const count = this.frames.length, frame = this.frame;
-    const caption = frame ? frame.caption : "result";
+    const caption = frame ? frame.caption : this.last;
     this.slider.value = this.position;
     this.slider.style.setProperty("--part", count ? `${(100 * this.position) / count}%` : "0%");
     this.slider.setAttribute("aria-valuetext", caption);

@@ -33,7 +33,7 @@ function number(value, short = false) {
   const size = Math.abs(value);
   if (Number.isInteger(value) && size < (short ? 1e6 : 1e15)) return value.toLocaleString("en");
   if (size >= 1e6 || size < 1e-3) return value.toExponential(2).replace("e+", "e");
-  return value.toLocaleString("en", { maximumSignificantDigits: 4 });
+  return value.toLocaleString("en", size >= 1000 && !short ? { maximumFractionDigits: 0 } : { maximumSignificantDigits: 4 });
 }
 
 function duration(seconds) {

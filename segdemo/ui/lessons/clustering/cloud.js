@@ -46,6 +46,7 @@ class CloudLesson extends Lesson {
     const { width: across, height: down } = result.steps[0].labels;
     this.curve.load(result.steps.map((step) => step.objective / (across * down)), {
       title: "objective Σ δᵢⱼ ‖xᵢ − cⱼ‖² per pixel", left: "iteration 1", right: `iteration ${result.steps.at(-1).number}`, fromZero: true, ticks: true,
+      places: result.steps.map((step) => step.number),
     });
     this.updatePlaces();
     this.say("sample", `${result.pixels.length.toLocaleString("en")} of ${plural(across * down, "pixel")}`);

@@ -213,15 +213,15 @@ class Curve {
     canvas.style.height = `${height}px`;
     new ResizeObserver(() => this.redraw()).observe(canvas);
     const follow = (event) => {
-      const box = canvas.getBoundingClientRect(), part = (event.clientX - box.left - 6) / (box.width - 12);
-      if (this.values.length) pick(clamp(Math.round(part * (this.values.length - 1)), 0, this.values.length - 1));
+      const at = event.clientX - canvas.getBoundingClientRect().left, far = this.values.map((_, i) => Math.abs(this.x(i) - at));
+      if (far.length) pick(far.indexOf(Math.min(...far)));
     };
     canvas.addEventListener("pointerdown", (event) => { canvas.setPointerCapture(event.pointerId); follow(event); });
     canvas.addEventListener("pointermove", (event) => canvas.hasPointerCapture(event.pointerId) && follow(event));
   }
 
   // `notes`: title above, left and right below, mark (an index) with its text, shadow (further values, scaled by themselves),
-  // fromZero, ticks (a dot on every index). The highest and the lowest value stand at the right and at the left.
+  // fromZero, ticks (a dot on every index), places (where the values stand, if not one step from each other). The highest and the lowest value stand at the right and at the left.
   load(values, notes = {}) {
     Object.assign(this, { values, notes, index: this.index === null ? null : Math.min(this.index, values.length - 1) });
     this.redraw();
@@ -233,7 +233,11 @@ class Curve {
     this.place();
   }
 
-  x(index) { return 6 + (this.width - 12) * index / Math.max(this.values.length - 1, 1); }
+  x(index) {
+    const { places } = this.notes, part = places ? (places[index] - places[0]) / (places.at(-1) - places[0] || 1) : index / Math.max(this.values.length - 1, 1);
+    return 6 + (this.width - 12) * part;
+  }
+
   y(value) { return this.floor - (this.floor - 26) * (value - this.low) / (this.high - this.low || 1); }
   points(values, y) { return values.map((value, i) => `${this.x(i).toFixed(1)},${y(value).toFixed(1)}`).join(" "); }
 

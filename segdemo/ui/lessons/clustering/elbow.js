@@ -51,8 +51,8 @@ class ElbowLesson extends Lesson {
     this.chosen = k;
     const { solutions, suggested } = this.result, { objective } = solutions[k], explained = 1 - objective / (solutions[0].objective || 1);
     [...this.part("strip").children].forEach((button, i) => button.setAttribute("aria-pressed", String(i === k)));
-    const note = k + 1 === suggested ? " Here the curve bends most: further clusters gain less. An offer, no law." : ` The bend is at K = ${suggested}.`;
-    this.say("caption", html("b", {}, `K = ${k + 1}: objective ${short(objective / this.pixels)} per pixel`), `, ${percent(Math.max(explained, 0))} less than with one cluster.`, note);
+    const note = !solutions[0].objective ? " The photo has a single colour: one cluster explains all of it." : k + 1 === suggested ? " Here the curve bends most: further clusters gain less. An offer, no law." : ` The bend is at K = ${suggested}.`;
+    this.say("caption", html("b", {}, `K = ${k + 1}: objective ${short(objective / this.pixels)} per pixel`), k && solutions[0].objective ? `, ${percent(Math.max(explained, 0))} less than with one cluster.` : ".", note);
     this.part("use").textContent = `Watch k-means with K = ${k + 1}`;
     this.part("use").disabled = k < 1;
     this.curve.at(k);

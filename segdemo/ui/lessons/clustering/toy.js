@@ -36,7 +36,7 @@ class ToyLesson extends Lesson {
 
   request(further) {
     if (this.part("shape").value === "drawn" && !(further && further.points)) {
-      if (this.points.length) super.request(this.drawn);
+      super.request(this.drawn);
       return;
     }
     super.request(further);

@@ -1,6 +1,6 @@
 // Recursive two-way cuts as a tree that a limit prunes, and the segments that its leaves make.
 
-const ROW = 38, STEPS = [40, 84], MARGIN = 28, LEAF_TEXT = 132, WIDEST = 16;
+const ROW = 38, STEPS = [40, 84], MARGIN = 28, LEAF_TEXT = 140, WIDEST = 16;
 const LEAST_POWER = -4, LARGEST_POWER = -0.3, STEP_POWER = 0.02;  // of ten: the slider of the limit is logarithmic
 
 class CutTree {
@@ -31,8 +31,8 @@ class CutTree {
   prune(power) {
     const limit = this.limit = 10 ** power;
     this.slider.value = power;
-    this.slider.setAttribute("aria-valuetext", precise(limit));
-    this.lesson.say("limit-value", precise(limit));
+    this.slider.setAttribute("aria-valuetext", limit.toPrecision(3));
+    this.lesson.say("limit-value", limit.toPrecision(3));
     this.leaves = this.leavesOf(this.root, limit);
     this.chosen = null;
     this.leafOfNode = [];
@@ -45,11 +45,11 @@ class CutTree {
   say() {
     const { chosen, lesson, leaves } = this;
     if (!chosen) {
-      lesson.say("tree-caption", html("b", {}, `${plural(leaves.length, "segment")} at the limit ${precise(this.limit)}.`), " Choose a node of the tree to see its part alone.");
+      lesson.say("tree-caption", html("b", {}, `${plural(leaves.length, "segment")} at the limit ${this.limit.toPrecision(3)}.`), " Choose a node of the tree to see its part alone.");
       return;
     }
-    const best = chosen.ncut === null ? "too few superpixels to cut again." : this.isCut(chosen, this.limit) ? `its best cut has Ncut ${precise(chosen.ncut)} and was made.`
-      : `its best cut has Ncut ${precise(chosen.ncut)}${chosen.ncut > this.limit ? ", above the limit" : ", but the tree has parts enough"}: it stays whole.`;
+    const best = chosen.ncut === null ? "too few superpixels to cut again." : this.isCut(chosen, this.limit) ? `its best cut has Ncut ${chosen.ncut.toPrecision(3)} and was made.`
+      : `its best cut has Ncut ${chosen.ncut.toPrecision(3)}${chosen.ncut > this.limit ? ", above the limit" : ", but the tree has parts enough"}: it stays whole.`;
     lesson.say("tree-caption", html("b", {}, `${plural(this.nodesOf(chosen).length, "superpixel")}, ${percent(chosen.pixels / this.pixels)} of the photo:`), ` ${best}`);
   }
 
@@ -86,7 +86,7 @@ class CutTree {
   // segment, its share of the photo and the Ncut that its best cut would have.
   makeNode(part, x, y, hue) {
     const r = 5 + 9 * Math.sqrt(part.pixels / this.pixels), share = percent(part.pixels / this.pixels);
-    const text = part.ncut === null ? "too small" : part.ncut < 0.0001 ? "< 0.0001" : part.ncut.toPrecision(2);
+    const text = part.ncut === null ? "too small" : part.ncut < 0.0001 ? "< 0.0001" : part.ncut.toPrecision(hue ? 3 : 2);  // a leaf's is to be compared with the limit
     const group = svg("g", { tabindex: 0, role: "button", "aria-label": `${share} of the photo, Ncut ${text}` }, svg("circle", { cx: x, cy: y, r, fill: hue || "var(--ground)" }));
     if (hue) {
       const stop = svg("tspan", { class: part.ncut === null ? "cl-ncut" : "cl-ncut cl-stop", dx: 8 }, text);
