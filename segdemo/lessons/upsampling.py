@@ -40,7 +40,7 @@ class UpsamplingLesson:
         pooled: the maps after 1, 2, ... poolings, (h / 2, w / 2) uint8 first.
         places: for each of them where each maximum was, 0..3: upper left, upper right, lower left, lower right.
         raised: by name of the upsampling, from the last pooled map back to (h, w) uint8.
-        filled: the same where a convolution with ``TENT`` follows each step up.
+        filled: the same where a convolution with ``TENT`` follows each unpooling; interpolation leaves no holes to fill.
     """
 
     image: np.ndarray

@@ -39,8 +39,10 @@ def comparison_tab(workshop: Workshop, panel: PhotoPanel, shared: Shared) -> dic
     with gr.Column(visible=False, elem_classes="duel") as both:
         gr.Markdown("### Two results under one divider")
         with gr.Row():
-            left = gr.Dropdown([], label="Left of the divider", interactive=True, elem_id="divider-left")
-            right = gr.Dropdown([], label="Right of the divider", interactive=True, elem_id="divider-right")
+            left = gr.Dropdown([], label="Left of the divider", interactive=True, elem_id="divider-left", min_width=260)
+            right = gr.Dropdown(
+                [], label="Right of the divider", interactive=True, elem_id="divider-right", min_width=260
+            )
         duel = viewer(
             group="", label="Two results under one divider", value=empty_value(HINT), elem_id="divider-viewer"
         )
@@ -48,7 +50,7 @@ def comparison_tab(workshop: Workshop, panel: PhotoPanel, shared: Shared) -> dic
     def show(pins: list[Result], left: int | None, right: int | None):
         pins, others = of_last_photo(pins), len(pins) - len(of_last_photo(pins))
         values = [
-            viewer_value(*pin.shown(), title, pin.subtitle) for pin, title in zip(pins, told_apart(pins), strict=True)
+            viewer_value(*pin.shown(), title, pin.subtitle) for pin, title in zip(pins, titles(pins), strict=True)
         ]
         values += [gr.skip()] * (MOST_PINS - len(pins))
         visible = [gr.update(visible=number < len(pins)) for number in range(MOST_PINS)]

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from lesson_page import Page
 from PIL import Image
+from sent import unpack
 from skimage import data
 from steady import console_errors
 
@@ -15,6 +16,7 @@ from segdemo.image import fit
 from segdemo.lessons.atrous import atrous
 from segdemo.lessons.upsampling import upsampling
 from segdemo.ui.lessons.convolution import atrous_lesson, patches_lesson, upsampling_lesson
+from segdemo.ui.lessons.convolution.atrous import atrous_value
 from segdemo.ui.workshop import Workshop
 
 ENGINE = Engine("cpu")
@@ -53,6 +55,14 @@ def page(browser, address):
     assert console_errors(browser) == []
 
 
+@pytest.mark.parametrize("shape", [(1, 1), (2, 2), (30, 40)])
+def test_a_constant_photo_answers_with_nothing(shape):
+    photo = np.full((*shape, 3), 37, np.uint8)
+    value = atrous_value(photo, ENGINE.teach(atrous, photo))
+    middle = round(value["levels"] / 2)
+    assert all(np.abs(unpack(value[name]).astype(int) - middle).max() <= 40 for name in ("plain", "sparse", "dense"))
+
+
 def choose(page, part, value):
     script = "const s = arguments[0]; s.value = arguments[1]; s.dispatchEvent(new Event('change'))"
     page.browser.execute_script(script, page.part(part), str(value))
@@ -89,6 +99,8 @@ def test_a_kernel_on_the_photo(page):
             getattr(lesson, name)[y, x], abs=1e-3
         )
     assert "differ by 0 at most" in page.part("atrous-caption").text
+    near = lesson.sparse[round(y / 8), round(x / 8)]
+    assert f"nearest to it is {near:.3f}"[:-1].replace("-", "−") in page.part("atrous-caption").text
     assert f"sum {lesson.dense[y, x]:.3f}"[:-1].replace("-", "−") in page.part("atrous-taps").text
     before = page.canvas("atrous", "l.boards[3].board")
     page.part("atrous-dense").send_keys("\ue014" * 3)
@@ -111,6 +123,8 @@ def test_numbers_of_a_pooling_and_pictures_up(page):
     corner = page.ask("upsampling", "return l.corner;")
     pooled = lesson.pooled[0][corner[1] // 2 + 1 : corner[1] // 2 + 3, corner[0] // 2 + 1 : corner[0] // 2 + 3]
     assert all(f"· {value}" in page.part("upsampling-caption").text for value in pooled.ravel())
+    page.part("upsampling-photo").send_keys("\ue014" * 2)
+    assert page.ask("upsampling", "return l.corner;") == [corner[0] + 4, corner[1]]
     plain = page.canvas("upsampling", "l.pictures[3].board")
     page.browser.find_elements("css selector", "[data-testid=upsampling-fill] button")[1].click()
     assert page.canvas("upsampling", "l.pictures[3].board").mean() > plain.mean()
@@ -128,6 +142,9 @@ def test_patches_and_the_count(page):
     before = page.canvas("patches", "l.patched")
     page.click("patches-patched", 0.5, 0.5)
     assert (page.canvas("patches", "l.patched") != before).any()
+    cell = page.ask("patches", "return l.cell;")
+    page.part("patches-patched").send_keys("\ue014")
+    assert page.ask("patches", "return l.cell;") == [cell[0] + 1, cell[1]]
     # The lecture's count: 256 kernels of 5 x 5 x 3 at 8 x 8 places.
     assert page.part("patches-full").text == "1,228,800" and page.part("patches-split").text == "53,952"
     assert "4,800" in page.part("patches-count-caption").text and "49,152" in page.part("patches-count-caption").text

@@ -88,6 +88,7 @@ def test_scanline_value_is_plain_and_exact():
         np.testing.assert_array_equal(unpack(sent["labels"]) - 1, model.labels)
         marginals = unpack(sent["marginals"]).reshape(2, *PHOTO.shape[:2]).transpose(1, 2, 0)
         np.testing.assert_allclose(marginals / 255, model.marginals, atol=0.51 / 255)
+        np.testing.assert_array_equal(unpack(sent["likeliest"]) - 1, model.marginals.argmax(-1))
         np.testing.assert_allclose(sent["log_z"], model.log_z, rtol=1e-5)
 
 

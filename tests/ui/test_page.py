@@ -186,7 +186,7 @@ def test_pins_meet_in_the_comparison_tab(page):
     assert page.browser.execute_script("return arguments[0].maskViewer.stage.divider", duel) == 0.5
     page.click(page.browser.find_elements(By.CSS_SELECTOR, "button.unpin")[0])
     page.wait(lambda: "1 pinned" in page.text())
-    page.wait(lambda: page.one("#pinned-0 [data-testid=title]").text == "k-means")
+    page.wait(lambda: page.one("#pinned-0 [data-testid=title]").text == "1. k-means")
     gone = page.browser.find_elements(By.CSS_SELECTOR, "#pinned-1, #divider-viewer")
     assert not any(element.is_displayed() for element in gone)
 

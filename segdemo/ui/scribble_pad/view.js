@@ -94,7 +94,12 @@ class View {
     }
     context.imageSmoothingEnabled = place.width < 4 * this.photo.naturalWidth;  // near by, show the pixels as they are
     context.drawImage(this.photo, 0, 0, place.width, place.height);
+    layer.save();  // what is drawn beside the photo is no seed
+    layer.beginPath();
+    layer.rect(0, 0, place.width, place.height);
+    layer.clip();
     draw(layer, place.width, place.height);
+    layer.restore();
     context.setTransform(1, 0, 0, 1, 0, 0);
     context.drawImage(this.layer, 0, 0);
   }

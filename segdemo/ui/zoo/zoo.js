@@ -111,7 +111,7 @@ class Zoo {
       written.push({ left: p.left, level });
       const side = leftward ? -1 : 1;
       if (Math.abs(level - p.top - 5) > 9) group.append(drawn("line", { class: "gain", x1: p.left + 8 * side, y1: p.top, x2: p.left + 13 * side, y2: level - 4, stroke: p.colour }));
-      group.append(drawn("text", { x: leftward ? p.left - 14 : p.left + 14, y: level, "text-anchor": leftward ? "end" : "start" }, p.network.title));
+      group.append(drawn("text", { x: leftward ? p.left - 14 : p.left + 14, y: level, "text-anchor": leftward ? "end" : "start", style: `fill: color-mix(in srgb, ${p.colour} 55%, var(--body-text-color))` }, p.network.title));
       const choose = () => { this.show(p.network.name); };
       group.addEventListener("click", choose);
       group.addEventListener("keydown", (event) => { if (event.key === "Enter" || event.key === " ") { event.preventDefault(); choose(); } });

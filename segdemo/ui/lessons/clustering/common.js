@@ -15,7 +15,7 @@ const html = (name, attributes = {}, ...children) => {
 };
 
 const plural = (count, word) => `${count.toLocaleString("en")} ${word}${count === 1 ? "" : "s"}`;
-const percent = (part) => (part > 0 && part < 0.0005 ? "less than 0.1 %" : `${(100 * part).toFixed(part < 0.0995 ? 1 : 0)} %`);
+const percent = (part) => (part > 0 && part < 0.0005 ? "less than 0.1 %" : part < 1 && part >= 0.9995 ? "more than 99.9 %" : `${(100 * part).toFixed(part < 0.0995 || (part >= 0.995 && part < 1) ? 1 : 0)} %`);
 const short = (value) => Number(value.toPrecision(4)).toLocaleString("en", { maximumFractionDigits: 10 });
 const lowered = (number) => String(number).replace(/\d/g, (digit) => "₀₁₂₃₄₅₆₇₈₉"[digit]);
 const raised = (number) => String(number).replace(/[-\d]/g, (sign) => (sign === "-" ? "⁻" : "⁰¹²³⁴⁵⁶⁷⁸⁹"[sign]));

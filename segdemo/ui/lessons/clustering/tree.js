@@ -1,6 +1,6 @@
 // Recursive two-way cuts as a tree that a limit prunes, and the segments that its leaves make.
 
-const ROW = 38, STEPS = [40, 84], MARGIN = 28, LEAF_TEXT = 140, WIDEST = 16;
+const ROW = 38, STEPS = [40, 84], MARGIN = 28, LEAF_TEXT = 140, WIDEST = 12;  // as many leaves as there are colours
 const LEAST_POWER = -4, LARGEST_POWER = -0.3, STEP_POWER = 0.02;  // of ten: the slider of the limit is logarithmic
 
 class CutTree {
@@ -10,6 +10,7 @@ class CutTree {
     this.slider = lesson.part("limit");
     this.slider.addEventListener("input", () => this.prune(Number(this.slider.value)));
     Object.assign(this.slider, { min: LEAST_POWER, step: STEP_POWER });
+    new ResizeObserver(() => this.leaves && this.room !== this.roomNow && this.draw()).observe(lesson.part("tree").parentElement);
   }
 
   // The slider ends where the tree would grow too large to read; it begins with some parts to see.
@@ -24,6 +25,7 @@ class CutTree {
     this.prune(some === undefined ? Number(this.slider.max) : some);
   }
 
+  get roomNow() { return this.lesson.part("tree").parentElement.clientWidth; }
   isCut(part, limit) { return part.parts.length > 0 && part.ncut <= limit; }
   leavesOf(part, limit) { return this.isCut(part, limit) ? part.parts.flatMap((half) => this.leavesOf(half, limit)) : [part]; }
   nodesOf(part) { return part.parts.length ? part.parts.flatMap((half) => this.nodesOf(half)) : part.nodes; }
@@ -59,7 +61,8 @@ class CutTree {
   draw() {
     const nodes = [], lines = [], canvas = this.lesson.part("tree");
     const depthOf = (part) => (this.isCut(part, this.limit) ? 1 + Math.max(...part.parts.map(depthOf)) : 0), deepest = depthOf(this.root);
-    const step = clamp((canvas.parentElement.clientWidth - MARGIN - LEAF_TEXT) / Math.max(deepest, 1), ...STEPS);
+    this.room = this.roomNow;
+    const step = clamp((this.room - MARGIN - LEAF_TEXT) / Math.max(deepest, 1), ...STEPS);
     let next = 0;
     const place = (part, depth) => {
       const x = MARGIN + depth * step, mine = nodes.push(null) - 1;  // a part comes before its own parts
@@ -87,7 +90,7 @@ class CutTree {
   makeNode(part, x, y, hue) {
     const r = 5 + 9 * Math.sqrt(part.pixels / this.pixels), share = percent(part.pixels / this.pixels);
     const text = part.ncut === null ? "too small" : part.ncut < 0.0001 ? "< 0.0001" : part.ncut.toPrecision(hue ? 3 : 2);  // a leaf's is to be compared with the limit
-    const group = svg("g", { tabindex: 0, role: "button", "aria-label": `${share} of the photo, Ncut ${text}` }, svg("circle", { cx: x, cy: y, r, fill: hue || "var(--ground)" }));
+    const group = svg("g", { tabindex: 0, role: "button", class: part === this.chosen ? "cl-chosen" : "", "aria-label": `${share} of the photo, Ncut ${text}` }, svg("circle", { cx: x, cy: y, r, fill: hue || "var(--ground)" }));
     if (hue) {
       const stop = svg("tspan", { class: part.ncut === null ? "cl-ncut" : "cl-ncut cl-stop", dx: 8 }, text);
       group.append(svg("text", { x: x + r + 7, y: y + 5, class: "cl-leaf" }, share, stop));

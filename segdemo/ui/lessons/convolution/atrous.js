@@ -20,6 +20,7 @@ function tint(part) {
   const [r, g, b] = end.map((channel) => Math.round(255 + (channel - 255) * strength));
   return ((255 << 24) | (b << 16) | (g << 8) | r) >>> 0;
 }
+const every = (rate) => (rate === 2 ? "every 2nd pixel" : `every ${rate}th pixel`);
 const grey = (level) => ((255 << 24) | (level * 0x010101)) >>> 0;
 
 class AtrousLesson extends Lesson {
@@ -37,6 +38,11 @@ class AtrousLesson extends Lesson {
       return button;
     }));
     this.field = new Board(this.part("field"), (context, size) => this.paintField(context, size), (u, v) => this.readField(u, v));
+    this.part("field").addEventListener("pointerleave", () => { this.read = null; this.sayField(); });
+    this.part("layers").addEventListener("keydown", (event) => {
+      const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+      if (step) this.choose(this.unit + step, event);
+    });
     this.part("layers").addEventListener("pointermove", (event) => this.pointAt(event));
     this.part("layers").addEventListener("pointerdown", (event) => this.pointAt(event));
     new ResizeObserver(() => this.drawLayers()).observe(this.part("layers"));
@@ -69,9 +75,14 @@ class AtrousLesson extends Lesson {
   }
 
   pointAt(event) {
-    const box = this.part("layers").getBoundingClientRect(), unit = clamp(Math.floor((event.clientX - box.left) / box.width * LINE), 0, LINE - 1);
-    if (unit === this.unit) return;
-    this.unit = unit;
+    const box = this.part("layers").getBoundingClientRect();
+    this.choose(Math.floor((event.clientX - box.left) / box.width * LINE));
+  }
+
+  choose(unit, event = null) {
+    if (event) event.preventDefault();
+    if (clamp(unit, 0, LINE - 1) === this.unit) return;
+    this.unit = clamp(unit, 0, LINE - 1);
     this.drawLayers();
   }
 
@@ -99,7 +110,7 @@ class AtrousLesson extends Lesson {
 
   readField(u, v) {
     const [dx, dy] = this.at(u, v), count = (d) => this.line[d + this.reach] || 0;
-    this.read = count(dx) * count(dy);
+    this.read = Math.max(Math.abs(dx), Math.abs(dy)) > this.reach ? null : count(dx) * count(dy);
     this.sayField();
   }
 
@@ -140,9 +151,9 @@ class AtrousLesson extends Lesson {
     const { maps: { image, plain, sparse, dense }, levels, rate } = result;
     this.layers = { photo: labelLayer(image, (level) => grey(Math.round(255 * level / levels))) };
     for (const [name, map] of Object.entries({ plain, sparse, dense })) this.layers[name] = labelLayer(map, (level) => tint(2 * level / levels - 1));
-    const many = (map) => map.values.length.toLocaleString("en"), texts = {
+    const many = (map) => plural(map.values.length, "answer"), texts = {
       photo: ["the photo, smoothed", `taps at rate 1 and ${rate}`], plain: ["rate 1", "field 3 × 3"],
-      sparse: [`every ${rate}th pixel, then 3 × 3`, `${many(sparse)} answers`], dense: [`atrous, rate ${rate}`, `${many(dense)} answers`],
+      sparse: [`${every(rate)}, then 3 × 3`, many(sparse)], dense: [`atrous, rate ${rate}`, many(dense)],
     };
     for (const { name, board, title } of this.boards) {
       title.replaceChildren(html("b", {}, texts[name][0]), html("span", {}, texts[name][1]));
@@ -165,10 +176,11 @@ class AtrousLesson extends Lesson {
     const { maps: { image, sparse }, rate } = this.result;
     this.place = [clamp(u, 0, 0.9999), clamp(v, 0, 0.9999)];
     this.pixel = [Math.floor(this.place[0] * image.width), Math.floor(this.place[1] * image.height)];
-    const [x, y] = this.pixel, near = [Math.min(Math.floor(this.place[0] * sparse.width), sparse.width - 1), Math.min(Math.floor(this.place[1] * sparse.height), sparse.height - 1)];
+    const [x, y] = this.pixel, near = [clamp(Math.round(x / rate), 0, sparse.width - 1), clamp(Math.round(y / rate), 0, sparse.height - 1)];
+    this.near = near;
     const text = (name, [column, row]) => this.response(name, column, row).toFixed(3).replace("-", "−");
     this.say("caption", html("b", {}, `Pixel ${x}, ${y}: `), `rate 1 gives ${text("plain", [x, y])}, atrous at rate ${rate} gives ${text("dense", [x, y])}; the sparse answer nearest to it is ${text("sparse", near)}. `
-      + `On the ${plural(sparse.values.length, "pixel")} that have both, sparse and dense differ by ${this.gap ? this.gap.toFixed(4) : "0"} at most.`);
+      + `Where there are both (${plural(sparse.values.length, "pixel")}), sparse and dense differ by ${this.gap ? this.gap.toFixed(4) : "0"} at most.`);
     this.showTaps(x, y, rate);
     for (const { board } of this.boards) board.refresh();
   }
@@ -192,18 +204,29 @@ class AtrousLesson extends Lesson {
 
   paintPicture(name, context, size) {
     const { maps: { image }, rate } = this.result, side = size.width / image.width, [x, y] = this.pixel.map((at) => (at + 0.5) * side);
-    drawLayer(context, this.layers[name], size);
+    if (name === "sparse") this.paintSparse(context, side);
+    else drawLayer(context, this.layers[name], size);
     const spread = (step, colour, r) => {
       for (let j = -1; j <= 1; j++) for (let i = -1; i <= 1; i++) {
         context.beginPath();
         context.arc(x + i * step * side, y + j * step * side, r, 0, 7);
         Object.assign(context, { fillStyle: colour, strokeStyle: "#fff", lineWidth: 1 });
         context.fill();
-        if (r > 2) context.stroke();
+        if (r > 2.4) context.stroke();
       }
     };
-    if (name === "dense" || name === "photo") spread(rate, "#d9480f", clamp(rate * side * 0.36, 1.6, 4));
-    if (name === "plain" || name === "photo") spread(1, "#111827", 1.4);
-    if (name === "sparse") { Object.assign(context, { strokeStyle: "#111827", lineWidth: 2 }); context.strokeRect(x - 1.5 * rate * side, y - 1.5 * rate * side, 3 * rate * side, 3 * rate * side); }
+    if (name === "dense" || name === "photo") spread(rate, "#d9480f", clamp(rate * side * 0.32, 0.8, 4));
+    if (name === "plain" || name === "photo") spread(1, "#111827", clamp(side * 0.3, 0.6, 1.4));
+  }
+
+  // Each answer as a square around its own pixel, every rate-th of the photo; framed: the nine that the nearest one is made of.
+  paintSparse(context, side) {
+    const { maps: { sparse }, rate } = this.result, cell = rate * side, start = 0.5 * side - cell / 2;
+    context.save();
+    context.translate(start, start);
+    drawLayer(context, this.layers.sparse, { width: sparse.width * cell, height: sparse.height * cell });
+    Object.assign(context, { strokeStyle: "#111827", lineWidth: 2 });
+    context.strokeRect((this.near[0] - 1) * cell, (this.near[1] - 1) * cell, 3 * cell, 3 * cell);
+    context.restore();
   }
 }

@@ -15,7 +15,12 @@ from ..clustering.parts import ask_photo
 from ..teaching import integer
 from .parts import board
 
-WORKING_SIZE = 320
+WORKING_SIZE = 160
+"""Coarse, so that taps two pixels apart are seen apart."""
+
+LEAST = 1e-3
+"""Responses below it are rounding, of greys from 0 to 1."""
+
 LEVELS = 65535
 """Responses are sent in so many steps from minus to plus the largest."""
 
@@ -42,7 +47,7 @@ def read_ask(ask: dict[str, Any]) -> dict[str, Any]:
 
 def atrous_value(photo: np.ndarray, lesson: AtrousLesson) -> dict[str, Any]:
     """Everything the page shows of the lesson, as JSON-serialisable values."""
-    top = max(float(np.abs(lesson.plain).max()), float(np.abs(lesson.dense).max())) or 1.0
+    top = max(float(np.abs(lesson.plain).max()), float(np.abs(lesson.dense).max()), LEAST)
     signed = lambda response: pack(((0.5 + 0.5 * response / top) * LEVELS).round().astype(np.uint16))  # noqa: E731
     return {
         "state": "result",

@@ -13,6 +13,7 @@ class PatchesLesson extends Lesson {
     this.cell = null;
     this.patched = new Board(this.part("patched"), (context, size) => this.result && this.paintPatched(context, size), (u, v) => this.result && this.pointAt(u, v));
     this.whole = new Board(this.part("whole"), (context, size) => this.result && this.paintWhole(context, size));
+    this.patched.onKey = (event) => this.onKey(event);
     this.part("patched").addEventListener("pointerleave", () => { this.cell = null; this.patched.refresh(); });
     for (const name of ["network", "side", "step"]) this.part(name).addEventListener("change", () => this.result && this.request());
     for (const name of ["kernels", "size", "channels", "places"]) this.part(name).addEventListener("input", () => this.count());
@@ -39,9 +40,9 @@ class PatchesLesson extends Lesson {
     const { whole, patched, step, side, count, seconds: [once, all], work: [passWork, patchWork] } = this.result, pixels = whole.values.length;
     const alike = whole.values.reduce((sum, label, i) => sum + (label === patched.values[Math.floor(i / whole.width / step) * patched.width + Math.floor(i % whole.width / step)] ? 1 : 0), 0) / pixels;
     this.say("alike", `${percent(alike)} of its pixels as patch by patch`);
-    const dearer = patchWork * pixels / passWork;
-    this.say("caption", html("b", {}, `${plural(count, "patch").replace("patchs", "patches")} for as many labels: ${short3(count * patchWork / passWork)} times the work of the pass that labels all ${times(pixels)} pixels. `),
-      `A patch for every pixel would be ${times(dearer)} times the work: each pixel lies in ${times(side * side)} patches, and is worked on in each of them.`);
+    const dearer = patchWork * pixels / passWork, ratio = count * patchWork / passWork, much = ratio < 1.05 ? "as much work as" : `${short3(ratio)} times the work of`;
+    this.say("caption", html("b", {}, `${plural(count, "patch").replace("patchs", "patches")} for as many labels: ${much} the pass that labels all ${times(pixels)} pixels. `),
+      `A patch for every pixel would be ${times(dearer)} times the work: every pixel then lies in ${times(side * side)} patches, and is worked on anew in each of them.`);
     const row = (title, runs, cost, time, labels, name = "") => html("tr", { class: name }, html("th", { scope: "row" }, title), ...[times(runs), cost, time, times(labels)].map((text) => html("td", {}, text)));
     this.part("table").replaceChildren(html("table", { class: "cv-table" },
       html("thead", {}, html("tr", {}, ...["", "runs", "multiply-adds", "time", "labels"].map((text) => html("th", {}, text)))),
@@ -52,6 +53,15 @@ class PatchesLesson extends Lesson {
   pointAt(u, v) {
     const { whole, step } = this.result;
     this.cell = [Math.floor(u * whole.width / step), Math.floor(v * whole.height / step)];
+    this.patched.refresh();
+  }
+
+  onKey(event) {
+    const step = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
+    if (!step || !this.result || event.ctrlKey || event.metaKey || event.altKey) return;
+    event.preventDefault();
+    const { width, height } = this.result.patched, [column, row] = this.cell || [Math.floor(width / 2), Math.floor(height / 2)];
+    this.cell = [clamp(column + step[0], 0, width - 1), clamp(row + step[1], 0, height - 1)];
     this.patched.refresh();
   }
 
@@ -91,7 +101,7 @@ class PatchesLesson extends Lesson {
       html("span", {}, "depthwise + pointwise"), bar(["cv-depth", depth], ["cv-point", point]), html("output", { "data-testid": "patches-split" }, times(depth + point)));
     const ratio = full / (depth + point);
     this.say("count-caption", html("b", {}, ratio > 1 ? `${short3(ratio)} times fewer multiplications. ` : "Nothing is saved here. "),
-      `Convolution: ${times(kernels)} kernels of ${size} × ${size} × ${channels} at ${times(places)} places, ${times(full)}. `
-      + `Depthwise: ${channels} kernel${channels === 1 ? "" : "s"} of ${size} × ${size}, ${times(depth)}; pointwise: ${times(kernels)} kernels of 1 × 1 × ${channels}, ${times(point)}. The ratio is 1 / (1/${times(kernels)} + 1/${size * size}).`);
+      `Convolution: ${plural(kernels, "kernel")} of ${size} × ${size} × ${channels} at ${plural(places, "place")}, ${times(full)}. `
+      + `Depthwise: ${plural(channels, "kernel")} of ${size} × ${size}, ${times(depth)}; pointwise: ${plural(kernels, "kernel")} of 1 × 1 × ${channels}, ${times(point)}. The ratio is 1 / (1/${times(kernels)} + 1/${size * size}) = ${short3(ratio)}.`);
   }
 }

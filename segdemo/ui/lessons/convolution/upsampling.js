@@ -32,7 +32,9 @@ class UpsamplingLesson extends Lesson {
     const title = html("figcaption");
     this.part("pictures").append(html("figure", {}, canvas, title));
     const point = name === "photo" ? (u, v, isMeant) => isMeant !== false && this.move(u, v) : null;
-    return { name, title, board: new Board(canvas, (context, size) => this.result && this.paintPicture(name, context, size), point) };
+    const board = new Board(canvas, (context, size) => this.result && this.paintPicture(name, context, size), point);
+    if (point) board.onKey = (event) => this.onKey(event);
+    return { name, title, board };
   }
 
   makeGrid(name) {
@@ -63,7 +65,7 @@ class UpsamplingLesson extends Lesson {
     for (const { name, title, board } of this.pictures) {
       if (name !== "photo") this.layers[name] = labelLayer(up[name], grey);
       const gap = name === "photo" ? 0 : up[name].values.reduce((sum, level, i) => sum + Math.abs(level - image.values[i]), 0) / image.values.length;
-      title.replaceChildren(html("b", {}, name === "photo" ? "the photo" : WAYS_UP[name]), html("span", {}, name === "photo" ? `pooled to ${image.width / factor} × ${image.height / factor}` : `off by ${gap.toFixed(1)} levels`));
+      title.replaceChildren(html("b", {}, name === "photo" ? "the photo" : WAYS_UP[name]), html("span", {}, name === "photo" ? `pooled to ${image.width / factor} × ${image.height / factor}` : `${name === "bilinear" && this.isFilled ? "no holes to fill, " : ""}off by ${gap.toFixed(1)} levels`));
       board.refresh();
     }
   }
@@ -75,6 +77,15 @@ class UpsamplingLesson extends Lesson {
     this.sayPoint();
     this.pictures[0].board.refresh();
     for (const { board } of this.grids) board.refresh();
+  }
+
+  // From one square of 2 x 2 to the next.
+  onKey(event) {
+    const step = { ArrowLeft: [-2, 0], ArrowRight: [2, 0], ArrowUp: [0, -2], ArrowDown: [0, 2] }[event.key];
+    if (!step || !this.result || event.ctrlKey || event.metaKey || event.altKey) return;
+    event.preventDefault();
+    const { width, height } = this.result.image, [x, y] = this.corner.map((at, axis) => at + PATCH / 2 + step[axis] * (event.shiftKey ? 5 : 1));
+    this.move(clamp(x / width, 0, 1), clamp(y / height, 0, 1));
   }
 
   paintPicture(name, context, size) {
@@ -107,16 +118,19 @@ class UpsamplingLesson extends Lesson {
     return { value: isHere ? this.read(pooled, i, j) : 0, from: isHere ? [{ share: 1, column: i, row: j }] : [] };
   }
 
+  // null: beyond a photo smaller than the patch.
   value(name, column, row) {
-    const [x, y] = this.corner;
+    const [x, y] = this.corner, { image, pooled } = this.result, scale = name === "pooled" ? 2 : 1;
+    if (x / scale + column >= (scale === 2 ? pooled : image).width || y / scale + row >= (scale === 2 ? pooled : image).height) return null;
     if (name !== "pooled") return this.origin(name, x + column, y + row);
     const i = (x >> 1) + column, j = (y >> 1) + row;
     return { value: this.read(this.result.pooled, i, j), from: [{ share: 1, column: i, row: j }] };
   }
 
   point(name, column, row) {
-    if (!this.result) return;
-    this.pointed = { name, column, row, ...this.value(name, column, row) };
+    const read = this.result && this.value(name, column, row);
+    if (!read) return;
+    this.pointed = { name, column, row, ...read };
     this.sayPoint();
     for (const { board } of this.grids) board.refresh();
   }
@@ -141,7 +155,9 @@ class UpsamplingLesson extends Lesson {
     context.font = `600 ${clamp(Math.round(cell * 0.36), 8, 20)}px system-ui, sans-serif`;
     Object.assign(context, { textAlign: "center", textBaseline: "middle" });
     for (let row = 0; row < side; row++) for (let column = 0; column < side; column++) {
-      const { value, from } = this.value(name, column, row), level = Math.round(value), isHole = ["fixed", "max"].includes(name) && !from.length;
+      const read = this.value(name, column, row);
+      if (!read) continue;
+      const { value, from } = read, level = Math.round(value), isHole = ["fixed", "max"].includes(name) && !from.length;
       context.fillStyle = isHole ? "#0f172a" : `rgb(${level}, ${level}, ${level})`;
       context.fillRect(column * cell, row * cell, cell - 1, cell - 1);
       context.fillStyle = isHole ? "#64748b" : level > 128 ? "#111" : "#fff";

@@ -47,7 +47,7 @@ class ScanlineLesson extends Lesson {
 
   async decode(value) {
     const [image, colours, given, grid] = await Promise.all([loadImage(value.photo), unpack(value.colours), unpack(value.given), unpack(value.grid)]);
-    const models = await Promise.all(value.models.map(async (model) => ({ ...model, labels: await unpack(model.labels), marginals: await unpack(model.marginals) })));
+    const models = await Promise.all(value.models.map(async (model) => ({ ...model, labels: await unpack(model.labels), likeliest: await unpack(model.likeliest), marginals: await unpack(model.marginals) })));
     return { ...value, image, given, grid, models, width: colours.width, height: colours.height, colours: colours.values };
   }
 
@@ -55,19 +55,12 @@ class ScanlineLesson extends Lesson {
     const isSame = this.result && this.result.photo === result.photo;
     this.result = result;
     for (const { board } of this.pictures) board.shape(result.width, result.height);
-    for (const model of result.models) model.likeliest = this.likeliest(model.marginals);
     this.paintLines();
     this.part("keys").replaceChildren(...result.names.map((name, k) => html("span", {}, html("i", { style: `background:${result.palette[k]}` }), name)),
       html("span", {}, html("i", { style: `background:${NOBODY}` }), "none of these"));
     this.columns.forEach(({ table }, k) => table.replaceChildren(this.matrix(k)));
     this.part("row").max = result.height - 1;
     this.choose(isSame ? this.row : this.tellingRow());
-  }
-
-  // The label with the largest marginal at each pixel, numbered like the paths.
-  likeliest({ values }) {
-    const { width, height, names } = this.result, count = width * height;
-    return { width, height, values: Uint8Array.from({ length: count }, (_, i) => names.reduce((best, _, label) => (values[label * count + i] > values[best * count + i] ? label : best), 0) + 1) };
   }
 
   // Best paths or largest marginals of all lines, as pictures, and how far each is like what was learned from.

@@ -81,6 +81,7 @@ def model_value(model: ChainOnPhoto) -> dict[str, Any]:
         "contrast": model.contrast,
         "labels": pack(model.labels + 1),
         "marginals": planes(model.marginals.transpose(2, 0, 1)),
+        "likeliest": pack(model.marginals.argmax(-1).astype(np.uint8) + 1),
         "log_z": rounded(model.log_z, 7),
         "agreement": model.agreement,
     }
