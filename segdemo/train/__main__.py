@@ -2,6 +2,7 @@
 
 ``python -m segdemo.train measure [NAME ...]`` measures anew what networks cost and writes it to their cards;
 ``python -m segdemo.train score --data DATA [NAME ...]`` does so for their scores on val.
+``python -m segdemo.train soup NAME --data DATA FOLDER`` publishes the mean of two trainings' weights.
 ``python -m segdemo.train crf --data DATA`` fits the dense CRF's weights and widths.
 ``python -m segdemo.train pack`` and ``unpack`` carry the data to another machine in small files.
 
@@ -27,7 +28,7 @@ from ..evaluate import evaluate
 from ..networks import checkpoints
 from ..networks.backbones import count_parameters
 from ..networks.inference import architectures, build_network
-from . import crf, pack
+from . import crf, pack, soup
 from .dataset import load_training_photos
 from .measure import measure
 from .recipe import RECIPES, Recipe, Trainer
@@ -184,6 +185,8 @@ def main(arguments: list[str] | None = None) -> int:
             score_all(arguments[1:])
         elif arguments[:1] in (["pack"], ["unpack"]):
             pack.main(arguments)
+        elif arguments[:1] == ["soup"]:
+            soup.main(arguments[1:], scores, write_card)
         elif arguments[:1] == ["crf"]:
             crf.main(arguments[1:])
         else:

@@ -71,6 +71,7 @@ def facts(card: dict) -> list[tuple[str, str]]:
     """Name and value of each line of a card."""
     cost, training, recipe = card["cost"], card["training"], card["recipe"]
     schedules = len(training["earlier_schedules"]) + 1
+    mean = f"; {training['soup']}" if "soup" in training else ""
     return [
         ("parameters", f"{card['parameters'] / 1e6:.2f} million"),
         ("multiply-adds", f"{cost['multiply_adds'] / 1e9:.2f} · 10⁹ at 512 x 512"),
@@ -78,7 +79,7 @@ def facts(card: dict) -> list[tuple[str, str]]:
         ("memory", f"{cost['memory_mb']:.0f} MB more while running"),
         ("sees photos at", f"{card['input_size']} px, long side"),
         ("recipe", describe_recipe(recipe)),
-        ("trained for", f"{training['minutes']:.0f} minutes on {training['device']}, {schedules} schedule{'s' * (schedules > 1)}, seed {card['seed']}"),
+        ("trained for", f"{training['minutes']:.0f} minutes on {training['device']}, {schedules} schedule{'s' * (schedules > 1)}, seed {card['seed']}{mean}"),
         ("data and terms", card["data"]),
         ("licence", card["licence"]),
     ]  # fmt: skip
