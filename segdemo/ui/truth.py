@@ -94,10 +94,10 @@ def load_truth(path: str | None, photo_path: str | None) -> tuple:
         return None, gr.update(visible=False), empty_value(HINT), f"**{error}**"
     drawn = f"{len(humans)} people" if len(humans) > 1 else "one label map"
     shown = as_segmentation(humans)
-    *before, last = shown.frames or [
-        Frame("", shown.labels)
-    ]  # the replay ends with the last person, who is what it shows
-    value = viewer_value(photo, replace(shown, frames=before), "Human segmentation", drawn, last=last.caption)
+    frames = shown.frames or [Frame("", shown.labels)]
+    # The replay ends with the last person, who is what the viewer shows.
+    shown, last = replace(shown, frames=frames[:-1]), frames[-1].caption
+    value = viewer_value(photo, shown, "Human segmentation", drawn, last=last)
     return Truth.of(key_of(photo_path), humans), gr.update(visible=True), value, f"Loaded: {drawn}."
 
 
