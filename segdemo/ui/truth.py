@@ -109,6 +109,8 @@ def follow_photo(truth: Truth | None, path: str | None, photo_path: str | None) 
     if truth is None and path:
         return gr.skip(), *load_truth(path, photo_path)
     is_own = truth is None or shown_key(photo_path) == truth.key
+    if not is_own:
+        gr.Info("The ground truth belonged to the photo before: its file is removed.", duration=4)
     return gr.skip() if is_own else None, *[gr.skip()] * 4
 
 
