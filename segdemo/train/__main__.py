@@ -2,7 +2,7 @@
 
 ``python -m segdemo.train measure [NAME ...]`` measures anew what networks cost and writes it to their cards;
 ``python -m segdemo.train score --data DATA [NAME ...]`` does so for their scores on val.
-``python -m segdemo.train soup NAME --data DATA FOLDER`` publishes the mean of two trainings' weights.
+``python -m segdemo.train soup NAME FOLDER --data DATA`` publishes the mean of two trainings' weights.
 ``python -m segdemo.train crf --data DATA`` fits the dense CRF's weights and widths.
 ``python -m segdemo.train pack`` and ``unpack`` carry the data to another machine in small files.
 

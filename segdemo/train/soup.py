@@ -4,8 +4,8 @@ Wortsman et al., "Model soups: averaging weights of multiple fine-tuned models i
 inference time", ICML 2022. A further schedule that starts from trained weights stays in their valley: halfway between
 start and end the loss is lower than at both, and what the schedule unlearned of rare classes is partly back.
 
-``python -m segdemo.train soup NAME --data DATA FOLDER`` averages the weights in ``weights/`` with those that a further
-schedule left in FOLDER (``--out``'s run folder keeps what ``--publish`` wrote in ``weights/``) and publishes the mean.
+``python -m segdemo.train soup NAME FOLDER --data DATA`` publishes the mean of the weights in ``weights/`` and of those in FOLDER:
+a copy of ``weights/`` that a further schedule published to (``SEGDEMO_WEIGHTS=FOLDER``, ``--continue-from published``).
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-import torch
 from torch import Tensor
 
 from ..networks import checkpoints
@@ -35,10 +34,10 @@ def mean_of(first: dict[str, Tensor], second: dict[str, Tensor]) -> dict[str, Te
     }
 
 
-def soup(name: str, later: Path, out: Path) -> tuple[torch.nn.Module, dict]:
-    """Network ``name`` with the mean of the weights in ``weights/`` and in the folder ``later``, and its card without scores.
+def soup(name: str, later: Path, out: Path) -> dict:
+    """Write the mean of a network's weights in ``weights/`` and in the folder ``later`` to the folder ``out``; returns its card.
 
-    The mean is written to the folder ``out``. The card is the later one's, which lists all schedules.
+    The card is the later one's, which lists all schedules; its scores are not yet the mean's.
     """
     before, network = build_network(name), build_network(name)
     checkpoints.load_weights(before, name)
@@ -53,7 +52,7 @@ def soup(name: str, later: Path, out: Path) -> tuple[torch.nn.Module, dict]:
     network.load_state_dict(mean_of(before.state_dict(), network.state_dict()))
     card["training"] = card["training"] | {"soup": "the mean of the weights before and after the last schedule"}
     checkpoints.save_weights(network, out / card["file"])
-    return network, card
+    return card
 
 
 def main(arguments: list[str], scores: Callable[[str, Path, str], dict], write_card: Callable[[dict], None]) -> None:
@@ -66,7 +65,7 @@ def main(arguments: list[str], scores: Callable[[str, Path, str], dict], write_c
     options = parser.parse_args(arguments)
     final = checkpoints.FOLDER
     with tempfile.TemporaryDirectory() as draft:
-        _, card = soup(options.name, options.later, Path(draft))
+        card = soup(options.name, options.later, Path(draft))
         checkpoints.FOLDER = Path(draft)
         try:
             write_card(card)

@@ -40,7 +40,7 @@ def test_a_soup_is_published_with_its_scores(tmp_path, monkeypatch, capsys):
         network.classifier.bias += 2
     checkpoints.save_weights(network, folders[1] / card["file"])
     monkeypatch.setattr(checkpoints, "FOLDER", folders[0])
-    _, mixed = soup(NETWORK, folders[1], tmp_path)
+    mixed = soup(NETWORK, folders[1], tmp_path)
     assert "mean" in mixed["training"]["soup"] and mixed["cost"] == card["cost"]
     scored = {key: card["scores"] | {"miou7": 0.5} for key in ("scores", "scores_with_crf")}
     monkeypatch.setattr(command, "scores", lambda *_: scored)

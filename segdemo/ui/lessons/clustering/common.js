@@ -14,7 +14,7 @@ const html = (name, attributes = {}, ...children) => {
   return node;
 };
 
-const plural = (count, word) => `${count.toLocaleString("en")} ${word}${count === 1 ? "" : "s"}`;
+const plural = (count, word, words = `${word}s`) => `${count.toLocaleString("en")} ${count === 1 ? word : words}`;
 const percent = (part) => (part > 0 && part < 0.0005 ? "less than 0.1 %" : part < 1 && part >= 0.9995 ? "more than 99.9 %" : `${(100 * part).toFixed(part < 0.0995 || (part >= 0.995 && part < 1) ? 1 : 0)} %`);
 const short = (value) => Number(value.toPrecision(4)).toLocaleString("en", { maximumFractionDigits: 10 });
 const lowered = (number) => String(number).replace(/\d/g, (digit) => "₀₁₂₃₄₅₆₇₈₉"[digit]);
@@ -356,5 +356,20 @@ class Board {
     this.cross = (this.cross || [0.5, 0.5]).map((at, axis) => clamp(at + (step ? step[axis] * by : 0), 0, 0.9999));
     this.point(...this.cross, !step);
     this.refresh();
+  }
+}
+
+// A Board whose arrow keys move the chosen pixel itself: one pixel, ten with Shift.
+class PixelBoard extends Board {
+  constructor(canvas, paint, point, move) {
+    super(canvas, paint, point);
+    this.move = move;
+  }
+
+  onKey(event) {
+    const step = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
+    if (!step || event.ctrlKey || event.metaKey || event.altKey) return;
+    event.preventDefault();
+    this.move(...step.map((by) => by * (event.shiftKey ? 10 : 1)));
   }
 }

@@ -136,8 +136,7 @@ class AtrousLesson extends Lesson {
     const canvas = html("canvas", { class: "cl-picture cl-pick cv-pixels", role: "application", "data-testid": `atrous-${name}`, "aria-label": `${name}; arrow keys move the kernel` });
     const title = html("figcaption");
     this.part("pictures").append(html("figure", {}, canvas, title));
-    const board = new Board(canvas, (context, size) => this.result && this.paintPicture(name, context, size), (u, v, isMeant) => isMeant !== false && this.move(u, v));
-    board.onKey = (event) => this.onKey(event);
+    const board = new PixelBoard(canvas, (context, size) => this.result && this.paintPicture(name, context, size), (u, v, isMeant) => isMeant !== false && this.move(u, v), (dx, dy) => this.step(dx, dy));
     return { name, board, title };
   }
 
@@ -163,12 +162,10 @@ class AtrousLesson extends Lesson {
     this.move(...this.place);
   }
 
-  onKey(event) {
-    const step = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
-    if (!step || !this.result || event.ctrlKey || event.metaKey || event.altKey) return;
-    event.preventDefault();
-    const { width, height } = this.result.maps.image, by = event.shiftKey ? 10 : 1;
-    this.move((this.pixel[0] + step[0] * by + 0.5) / width, (this.pixel[1] + step[1] * by + 0.5) / height);
+  step(dx, dy) {
+    if (!this.result) return;
+    const { width, height } = this.result.maps.image;
+    this.move((this.pixel[0] + dx + 0.5) / width, (this.pixel[1] + dy + 0.5) / height);
   }
 
   move(u, v) {

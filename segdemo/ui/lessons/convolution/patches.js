@@ -11,9 +11,8 @@ class PatchesLesson extends Lesson {
   constructor(root, ask) {
     super(root, ask);
     this.cell = null;
-    this.patched = new Board(this.part("patched"), (context, size) => this.result && this.paintPatched(context, size), (u, v) => this.result && this.pointAt(u, v));
+    this.patched = new PixelBoard(this.part("patched"), (context, size) => this.result && this.paintPatched(context, size), (u, v) => this.result && this.pointAt(u, v), (dx, dy) => this.result && this.step(dx, dy));
     this.whole = new Board(this.part("whole"), (context, size) => this.result && this.paintWhole(context, size));
-    this.patched.onKey = (event) => this.onKey(event);
     this.part("patched").addEventListener("pointerleave", () => { this.cell = null; this.patched.refresh(); });
     for (const name of ["network", "side", "step"]) this.part(name).addEventListener("change", () => this.result && this.request());
     for (const name of ["kernels", "size", "channels", "places"]) this.part(name).addEventListener("input", () => this.count());
@@ -41,7 +40,7 @@ class PatchesLesson extends Lesson {
     const alike = whole.values.reduce((sum, label, i) => sum + (label === patched.values[Math.floor(i / whole.width / step) * patched.width + Math.floor(i % whole.width / step)] ? 1 : 0), 0) / pixels;
     this.say("alike", `${percent(alike)} of its pixels as patch by patch`);
     const dearer = patchWork * pixels / passWork, ratio = count * patchWork / passWork, much = ratio < 1.05 ? "as much work as" : `${short3(ratio)} times the work of`;
-    this.say("caption", html("b", {}, `${plural(count, "patch").replace("patchs", "patches")} for as many labels: ${much} the pass that labels all ${times(pixels)} pixels. `),
+    this.say("caption", html("b", {}, `${plural(count, "patch", "patches")} for as many labels: ${much} the pass that labels all ${times(pixels)} pixels. `),
       `A patch for every pixel would be ${times(dearer)} times the work: every pixel then lies in ${times(side * side)} patches, and is worked on anew in each of them.`);
     const row = (title, runs, cost, time, labels, name = "") => html("tr", { class: name }, html("th", { scope: "row" }, title), ...[times(runs), cost, time, times(labels)].map((text) => html("td", {}, text)));
     this.part("table").replaceChildren(html("table", { class: "cv-table" },
@@ -56,12 +55,9 @@ class PatchesLesson extends Lesson {
     this.patched.refresh();
   }
 
-  onKey(event) {
-    const step = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
-    if (!step || !this.result || event.ctrlKey || event.metaKey || event.altKey) return;
-    event.preventDefault();
+  step(dx, dy) {
     const { width, height } = this.result.patched, [column, row] = this.cell || [Math.floor(width / 2), Math.floor(height / 2)];
-    this.cell = [clamp(column + step[0], 0, width - 1), clamp(row + step[1], 0, height - 1)];
+    this.cell = [clamp(column + dx, 0, width - 1), clamp(row + dy, 0, height - 1)];
     this.patched.refresh();
   }
 

@@ -31,9 +31,8 @@ class UpsamplingLesson extends Lesson {
     const canvas = html("canvas", { class: `cl-picture cv-pixels${name === "photo" ? " cl-pick" : ""}`, role: name === "photo" ? "application" : "img", "data-testid": `upsampling-${name}`, "aria-label": name === "photo" ? "the photo; arrow keys move the patch" : WAYS_UP[name] });
     const title = html("figcaption");
     this.part("pictures").append(html("figure", {}, canvas, title));
-    const point = name === "photo" ? (u, v, isMeant) => isMeant !== false && this.move(u, v) : null;
-    const board = new Board(canvas, (context, size) => this.result && this.paintPicture(name, context, size), point);
-    if (point) board.onKey = (event) => this.onKey(event);
+    const paint = (context, size) => this.result && this.paintPicture(name, context, size);
+    const board = name === "photo" ? new PixelBoard(canvas, paint, (u, v, isMeant) => isMeant !== false && this.move(u, v), (dx, dy) => this.step(dx, dy)) : new Board(canvas, paint);
     return { name, title, board };
   }
 
@@ -80,12 +79,10 @@ class UpsamplingLesson extends Lesson {
   }
 
   // From one square of 2 x 2 to the next.
-  onKey(event) {
-    const step = { ArrowLeft: [-2, 0], ArrowRight: [2, 0], ArrowUp: [0, -2], ArrowDown: [0, 2] }[event.key];
-    if (!step || !this.result || event.ctrlKey || event.metaKey || event.altKey) return;
-    event.preventDefault();
-    const { width, height } = this.result.image, [x, y] = this.corner.map((at, axis) => at + PATCH / 2 + step[axis] * (event.shiftKey ? 5 : 1));
-    this.move(clamp(x / width, 0, 1), clamp(y / height, 0, 1));
+  step(dx, dy) {
+    if (!this.result) return;
+    const { width, height } = this.result.image, [left, top] = this.corner;
+    this.move(clamp((left + PATCH / 2 + 2 * dx) / width, 0, 1), clamp((top + PATCH / 2 + 2 * dy) / height, 0, 1));
   }
 
   paintPicture(name, context, size) {

@@ -2,21 +2,6 @@
 
 const KERNELS = ["bilateral", "spatial", "both"], INSET = 15;  // the inset reaches so many pixels of the grid to each side
 
-// A Board whose arrow keys move the chosen pixel itself: one pixel, ten with Shift.
-class PixelBoard extends Board {
-  constructor(canvas, paint, point, move) {
-    super(canvas, paint, point);
-    this.move = move;
-  }
-
-  onKey(event) {
-    const step = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
-    if (!step || event.ctrlKey || event.metaKey || event.altKey) return;
-    event.preventDefault();
-    this.move(...step.map((by) => by * (event.shiftKey ? 10 : 1)));
-  }
-}
-
 // For a worker: the row sums D_i = sum_j exp(-|p_i - p_j|^2 / 2 s_xy^2 - |c_i - c_j|^2 / 2 s_rgb^2) of all pixels, every pair once.
 // Terms below 10⁻⁷ are left out: all of them together are less than a hundredth of the pixel's own term, 1.
 function sumRows({ width, height, colours, place, colour }) {
