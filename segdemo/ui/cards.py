@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -25,6 +26,9 @@ MOST_PINS = 8
 
 MOST_KEPT = 4 * MOST_PINS
 """Pins of all photos; beyond it the oldest go."""
+
+PROMPT = 0.15
+"""Seconds within which most runs that are to stop have done so."""
 
 
 @dataclass
@@ -154,18 +158,26 @@ def run_buttons(workshop: Workshop, label: str) -> tuple[gr.Button, gr.HTML]:
     """The run button, the stop button (wired) and the status line beneath them."""
     with gr.Row(elem_classes="run-row"):
         run = gr.Button(label, variant="primary", scale=3, min_width=140)
-        stop = gr.Button("Stop", variant="secondary", scale=1, min_width=80)
+        stop = gr.Button("Stop", variant="secondary", scale=1, min_width=104)
     status = gr.HTML("", elem_classes=STATUS, js_on_load=LIVE)
     stop_on(stop, workshop)
     return run, status
 
 
 def stop_on(button: gr.Button, workshop: Workshop) -> None:
-    """Let ``button`` stop all that runs for its visitor, and drop what waits in line."""
+    """Let ``button`` stop all that runs for its visitor, and drop what waits in line; it says so until all has ended."""
     page = Context.root_block
 
-    async def stop(request: gr.Request) -> None:
+    async def stop(request: gr.Request) -> Any:
         drop_waiting(page, request.session_hash)
         workshop.visits.stop(request)
+        await asyncio.sleep(PROMPT)  # most runs end at once: no flicker
+        return gr.update(value="Stopping…", interactive=False) if workshop.visits.stopping(request) else gr.skip()
 
-    button.click(stop, None, None, queue=False, api_visibility="private")
+    async def until_ended(request: gr.Request) -> Any:
+        while workshop.visits.stopping(request):
+            await asyncio.sleep(PROMPT)
+        return gr.update(value="Stop", interactive=True)
+
+    quiet = dict(queue=False, show_progress="hidden", api_visibility="private")
+    button.click(stop, None, button, **quiet).then(until_ended, None, button, **quiet)

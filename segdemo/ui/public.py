@@ -46,9 +46,9 @@ def public_checkpoints(
             labels = gr.Radio([("as VOC's 21", "voc"), ("its own", "own")], value="voc", label="Classes")
         with gr.Column(scale=2, min_width=260):
             with gr.Row(elem_classes="run-row"):
-                fetch = gr.Button("Download", elem_id="public-download", min_width=90)
+                fetch = gr.Button("Download", elem_id="public-download", min_width=110)
                 run = gr.Button("Run it", variant="primary", min_width=90, elem_id="public-run")
-                stop = gr.Button("Stop", min_width=70)
+                stop = gr.Button("Stop", min_width=104)
             status = gr.HTML("", elem_classes=STATUS, elem_id="public-status", js_on_load=LIVE)
     cards = []
     with gr.Row(elem_classes="card-grid pairs"):

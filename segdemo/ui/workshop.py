@@ -62,10 +62,16 @@ class Visits:
 
     def stop(self, request: gr.Request) -> None:
         """Stop all that runs for the visitor; also called when the page is closed."""
-        with self._lock:
-            tokens = [token for token, visitor in self._tokens.items() if visitor == request.session_hash]
-        for token in tokens:
+        for token in self._tokens_of(request):
             token.set()
+
+    def stopping(self, request: gr.Request) -> bool:
+        """Whether something of the visitor's that was to stop runs still: not every step can be broken off at once."""
+        return any(token.is_set() for token in self._tokens_of(request))
+
+    def _tokens_of(self, request: gr.Request) -> list[threading.Event]:
+        with self._lock:
+            return [token for token, visitor in self._tokens.items() if visitor == request.session_hash]
 
 
 @dataclass

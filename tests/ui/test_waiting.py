@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from segdemo import Engine
+from segdemo.errors import Cancelled
 from segdemo.examples import examples
 from segdemo.turn import FOR_VISITOR
 from segdemo.ui.page import build_page
@@ -132,6 +133,30 @@ def test_a_run_stopped_while_it_runs_says_so(page, engine):
         page.wait(lambda: "Stopped" in page.one(".status").text, 5)
     page.press("Segment")
     page.result("kmeans")
+
+
+def test_a_stop_that_takes_its_time_says_so(page, engine, monkeypatch):
+    """Some steps end only as a whole: a cut of many pixels."""
+    begun, release = threading.Event(), threading.Event()
+
+    def long_step(*args, **kwargs):
+        begun.set()
+        assert release.wait(30)
+        raise Cancelled
+
+    monkeypatch.setattr(engine, "run", long_step)
+    page.press("Segment")
+    assert begun.wait(10)
+    page.press("Stop")
+    try:
+        page.wait(lambda: "Stopping…" in page.text(), 10)
+    finally:
+        release.set()
+    page.wait(lambda: "Stopping…" not in page.text() and "Stopped" in page.one(".status").text, 10)
+    monkeypatch.undo()
+    page.press("Segment")
+    page.result("kmeans")
+    page.press("Stop")  # nothing runs any more, and nothing is said
 
 
 def test_stop_speaks_of_nothing_that_was_not_asked_for(page, engine):

@@ -45,6 +45,19 @@ def test_stop_concerns_all_that_runs_for_a_visitor():
     assert download() and run()
 
 
+def test_a_stop_is_pending_until_the_last_stopped_run_has_ended():
+    visits = Visits()
+    download, run, other = (visits.begin(visitor(name)) for name in ("me", "me", "you"))
+    assert not visits.stopping(visitor("me"))
+    visits.stop(visitor("me"))
+    assert visits.stopping(visitor("me")) and not visits.stopping(visitor("you"))
+    again = visits.begin(visitor("me"))
+    del download
+    assert visits.stopping(visitor("me"))
+    del run
+    assert not visits.stopping(visitor("me")) and not again() and not other()
+
+
 def test_nothing_is_kept_of_runs_that_ended():
     visits = Visits()
     runs = [visits.begin(visitor(f"client {number}")) for number in range(50)]
