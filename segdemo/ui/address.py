@@ -1,7 +1,7 @@
 """The page's address: a link that opens the page exactly as it is, so that a teacher can send a state to a class.
 
-``?tab=Networks&photo=astronaut&networks=["unet"]&seed=3`` sets what it names and leaves the rest as it is. Only what
-differs from the page's defaults is written into the link. Examples are named; an uploaded photo stays with its visitor,
+``?tab=Networks&photo=astronaut&networks=["unet"]&seed=3&lesson=atrous-lesson`` sets what it names, opens the lesson, and
+leaves the rest as it is. Only what differs from the page's defaults is written into the link. Examples are named; an uploaded photo stays with its visitor,
 and the link says so (``photo=upload``).
 """
 
@@ -16,6 +16,8 @@ import gradio as gr
 from gradio.components import Component
 from gradio.processing_utils import hash_file
 
+from .lecture import places
+
 TABS = ("Clustering", "Graph cut", "Networks", "Compare")
 
 OWN = "upload"
@@ -23,6 +25,9 @@ OWN = "upload"
 
 NOT_IN_IT = " Your photo is not in it: whoever opens the link needs the photo as well."
 NO_PHOTO = "This link was made on a photo that is not in it. Choose that photo, or another: the rest is set."
+
+LESSONS = {place.element: place.tab for place in places() if place.element.endswith(("-lesson", "-box"))}
+"""The tab of each part of the page that can be opened, by its id."""
 
 COPY = """(...values) => {
   const names = %(names)s, defaults = %(defaults)s, examples = %(examples)s;
@@ -32,6 +37,8 @@ COPY = """(...values) => {
   const folder = values.shift()?.path?.split(/[\\\\/]/).at(-2);  // Gradio's name for the content of the file
   const isOwn = folder && !(folder in examples);
   if (folder) query.set('photo', isOwn ? %(own)s : examples[folder]);
+  const lesson = segdemoLecture.opened(%(lessons)s);
+  if (lesson) query.set('lesson', lesson);
   names.forEach((name, k) => {
     const text = JSON.stringify(values[k]);
     if (text !== JSON.stringify(defaults[k])) query.set(name, text);
@@ -57,6 +64,12 @@ CHOOSE = """() => {
 """Clicks the example that the address names, as soon as the gallery stands."""
 
 
+OPEN = """() => {
+  const query = new URLSearchParams(location.search), lesson = query.get('lesson');
+  if (lesson in %(tabs)s) segdemoLecture.go(%(tabs)s[lesson], lesson);
+}"""
+
+
 class Address:
     """The components that belong to the page's state, by the name they have in the address."""
 
@@ -78,6 +91,7 @@ class Address:
             "examples": {hash_file(file): name for name, file in examples.items()},
             "first": TABS[0],
             "own": OWN,
+            "lessons": list(LESSONS),
             "but": NOT_IN_IT,
         }
         script = COPY % {name: json.dumps(part) for name, part in parts.items()}
@@ -92,6 +106,8 @@ class Address:
             query = dict(request.query_params)
             updates: dict = {}
             explain_photo(query.get("photo"), examples)
+            if "lesson" in query and query["lesson"] not in LESSONS:
+                gr.Warning(f"The address asks for lesson = {html.escape(query['lesson'])}: there is no such lesson.")
             if query.get("tab") in TABS:
                 updates[tabs] = gr.update(selected=query["tab"])
             for name in self.components.keys() & query.keys():
@@ -107,6 +123,7 @@ class Address:
         page.load(restore, None, [tabs, *self.components.values()], **quiet)
         # In the browser: an answer from the server could come after the visitor has chosen another photo, and empty it.
         page.load(None, None, None, js=CHOOSE % json.dumps(list(examples)), **quiet)
+        page.load(None, None, None, js=OPEN % {"tabs": json.dumps(LESSONS)}, **quiet)
 
 
 def explain_photo(wanted: str | None, examples: Iterable[str]) -> None:

@@ -17,13 +17,14 @@ from .delivery import COMPRESSION
 from .endpoints import endpoints
 from .graphcut import graphcut_tab
 from .leaving import Page, give_back_when_left
+from .lecture import lecture, select_networks
 from .networks import networks_tab
 from .photo import photo_panel
 from .waiting import is_status
 from .workshop import Workshop
 
 HEADER = """<header class="masthead"><h1>Segdemo</h1>
-<p>Every segmentation method of a computer-vision lecture, on your own photo, side by side.</p>
+<p>Every segmentation method of a lecture, side by side on your own photo.</p>
 <span class="device" title="where the methods run">{device}</span></header>"""
 
 COMPACT = (
@@ -93,15 +94,16 @@ def show_warmth(engine: Engine, page: gr.Blocks, place: gr.HTML) -> None:
     timer.tick(**look, api_visibility="private", show_progress="hidden")
 
 
-def masthead(engine: Engine, page: gr.Blocks) -> tuple[gr.Button, gr.HTML]:
-    """The page's head; returns the button that copies its link, and where that says what it did."""
+def masthead(engine: Engine, page: gr.Blocks) -> tuple[gr.HTML, gr.Button, gr.HTML]:
+    """The page's head; returns the lecture, the button that copies the page's link, and where that says what it did."""
     with gr.Row(elem_classes="masthead-row"):
         gr.HTML(HEADER.format(device=engine.describe_device()))
         show_warmth(engine, page, gr.HTML("", elem_id="warmth", js_on_load=LIVE))
+        outline = lecture(elem_id="lecture")
         gr.HTML(COMPACT, elem_classes="compact-switch", js_on_load=COMPACT_SCRIPT)
         link = gr.Button("Copy link", size="sm", scale=0, min_width=96, elem_id="copy-link")
         said = gr.HTML("", elem_id="copy-said", js_on_load=LIVE)
-    return link, said
+    return outline, link, said
 
 
 def report_quietly(page: gr.Blocks, place: gr.HTML) -> None:
@@ -120,7 +122,7 @@ def build_page(engine: Engine) -> gr.Blocks:
     workshop = Workshop(engine)
     with Page(title="Segdemo", analytics_enabled=False, delete_cache=(HOUR, 24 * HOUR)) as page:
         shared = Shared(results=gr.State({}, time_to_live=4 * 3600), pins=gr.State([], time_to_live=4 * 3600))
-        link, said = masthead(engine, page)
+        outline, link, said = masthead(engine, page)
         panel = photo_panel()
         address = Address()
         address.add({"size": panel.working_size, "seed": panel.seed})
@@ -128,6 +130,7 @@ def build_page(engine: Engine) -> gr.Blocks:
             for name, build in zip(TABS, (clustering_tab, graphcut_tab, networks_tab, comparison_tab), strict=True):
                 with gr.Tab(name, id=name):
                     address.add(build(workshop, panel, shared))
+        select_networks(outline, address.components["networks"])
         address.copy_on(link, panel.path, said, panel.examples)
         address.restore_on(page, tabs, panel.examples)
         lines = [block for block in page.blocks.values() if is_status(block)]
