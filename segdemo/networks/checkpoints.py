@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 
@@ -20,6 +22,17 @@ from ..errors import UnavailableError
 
 FOLDER = Path(os.environ.get("SEGDEMO_WEIGHTS") or Path(__file__).resolve().parents[2] / "weights")
 """Where weights and cards lie; the environment variable ``SEGDEMO_WEIGHTS`` names another folder."""
+
+
+@contextmanager
+def kept_in(folder: Path) -> Iterator[None]:
+    """Within it, weights and cards are those in ``folder``."""
+    global FOLDER
+    before, FOLDER = FOLDER, folder
+    try:
+        yield
+    finally:
+        FOLDER = before
 
 
 CARD_ENTRIES = (

@@ -80,11 +80,10 @@ def publish(recipe_name: str, network: torch.nn.Module, trainer: Trainer, option
     final, draft = checkpoints.FOLDER, trainer.folder / "weights"
     final.mkdir(exist_ok=True)
     draft.mkdir(exist_ok=True)
-    checkpoints.FOLDER = draft
-    try:
-        file = f"{recipe_name}.safetensors"
+    file = f"{recipe_name}.safetensors"
+    names = SERVES.get(recipe_name, (recipe_name,))
+    with checkpoints.kept_in(draft):
         checkpoints.save_weights(network, draft / file)
-        names = SERVES.get(recipe_name, (recipe_name,))
         for name in names:
             card = new_card(name, file, trainer, options.input_size)
             write_card(card)
@@ -94,8 +93,6 @@ def publish(recipe_name: str, network: torch.nn.Module, trainer: Trainer, option
             print(
                 name, json.dumps({k: v for k, v in card["scores"].items() if k not in ("iou", "support")}), flush=True
             )
-    finally:
-        checkpoints.FOLDER = final
     for made in [file, *(f"{name}.json" for name in names)]:
         shutil.copyfile(draft / made, final / made)
 

@@ -42,13 +42,9 @@ def soup(name: str, later: Path, out: Path) -> dict:
     before, network = build_network(name), build_network(name)
     checkpoints.load_weights(before, name)
     card = checkpoints.read_card(name)
-    place = checkpoints.FOLDER
-    checkpoints.FOLDER = later
-    try:
+    with checkpoints.kept_in(later):
         checkpoints.load_weights(network, name)
         card = checkpoints.read_card(name) | {"cost": card["cost"]}  # the network costs what it did
-    finally:
-        checkpoints.FOLDER = place
     network.load_state_dict(mean_of(before.state_dict(), network.state_dict()))
     card["training"] = card["training"] | {"soup": "the mean of the weights before and after the last schedule"}
     checkpoints.save_weights(network, out / card["file"])
@@ -63,16 +59,12 @@ def main(arguments: list[str], scores: Callable[[str, Path, str], dict], write_c
     parser.add_argument("--data", type=Path, required=True, help="folder with voc/")
     parser.add_argument("--device", default="auto")
     options = parser.parse_args(arguments)
-    final = checkpoints.FOLDER
     with tempfile.TemporaryDirectory() as draft:
         card = soup(options.name, options.later, Path(draft))
-        checkpoints.FOLDER = Path(draft)
-        try:
+        with checkpoints.kept_in(Path(draft)):
             write_card(card)
             card |= scores(options.name, options.data, options.device)
             write_card(card)
-        finally:
-            checkpoints.FOLDER = final
         for made in (card["file"], f"{options.name}.json"):
-            (final / made).write_bytes((Path(draft) / made).read_bytes())
+            (checkpoints.FOLDER / made).write_bytes((Path(draft) / made).read_bytes())
     print(options.name, {key: card[key]["miou7"] for key in ("scores", "scores_with_crf")}, flush=True)
