@@ -2,7 +2,9 @@
 
 import numpy as np
 import pytest
+import torch
 from skimage import data
+from torch.nn import functional as F
 
 from segdemo import Engine
 from segdemo.errors import ParameterError
@@ -21,6 +23,15 @@ def test_convolution_is_its_sum(rate):
         for j in range(9):
             taps = wide[i : i + 2 * rate + 1 : rate, j : j + 2 * rate + 1 : rate]
             assert found[i, j] == pytest.approx((taps * weights).sum(), abs=1e-5)
+
+
+@pytest.mark.parametrize("rate", RATES)
+def test_convolution_is_that_of_networks(rate):
+    image = data.chelsea()[:60, :80, 0].astype(np.float32) / 255
+    for _, weights in KERNELS.values():
+        x = F.pad(torch.from_numpy(image)[None, None], (rate,) * 4, mode="replicate")
+        expected = F.conv2d(x, torch.tensor(weights, dtype=torch.float32)[None, None], dilation=rate)[0, 0]
+        np.testing.assert_allclose(convolve(image, weights, rate), expected, atol=1e-5)
 
 
 def test_taps_stand_apart():
