@@ -1,5 +1,6 @@
 """The lessons on convolutions in a browser: what it works out agrees with Python, and every control acts."""
 
+import re
 from types import SimpleNamespace
 
 import gradio as gr
@@ -68,6 +69,11 @@ def choose(page, part, value):
     page.browser.execute_script(script, page.part(part), str(value))
 
 
+def leave(page, part, pointer):
+    script = "arguments[0].dispatchEvent(new PointerEvent('pointerleave', { pointerType: arguments[1] }))"
+    page.browser.execute_script(script, page.part(part), pointer)
+
+
 def test_fields_of_three_layers(page):
     page.open("atrous")
     said = page.part("atrous-field-caption").text
@@ -84,7 +90,11 @@ def test_fields_of_three_layers(page):
     before = page.canvas("atrous", "l.field")
     assert before.std() > 10
     page.click("atrous-field", 0.5, 0.5)
-    assert f"{int(ways[6]) ** 2} ways lead from it" in page.part("atrous-field-caption").text
+    said = f"{int(ways[6]) ** 2} ways lead from it"
+    leave(page, "atrous-field", "touch")  # as every finger does that lifts
+    assert said in page.part("atrous-field-caption").text
+    leave(page, "atrous-field", "mouse")
+    assert said not in page.part("atrous-field-caption").text
 
 
 def test_a_kernel_on_the_photo(page):
@@ -102,6 +112,8 @@ def test_a_kernel_on_the_photo(page):
     near = lesson.sparse[round(y / 8), round(x / 8)]
     assert f"nearest to it is {near:.3f}"[:-1].replace("-", "−") in page.part("atrous-caption").text
     assert f"sum {lesson.dense[y, x]:.3f}"[:-1].replace("-", "−") in page.part("atrous-taps").text
+    (answer,) = re.findall(r"at rate 8 gives ([−0-9.]+);", page.part("atrous-caption").text)
+    assert f"sum {answer}\n" in page.part("atrous-taps").text
     before = page.canvas("atrous", "l.boards[3].board")
     page.part("atrous-dense").send_keys("\ue014" * 3)
     assert page.ask("atrous", "return l.pixel;") == [x + 3, y]
@@ -143,8 +155,14 @@ def test_patches_and_the_count(page):
     page.click("patches-patched", 0.5, 0.5)
     assert (page.canvas("patches", "l.patched") != before).any()
     cell = page.ask("patches", "return l.cell;")
+    leave(page, "patches-patched", "mouse")  # a click has chosen it
     page.part("patches-patched").send_keys("\ue014")
     assert page.ask("patches", "return l.cell;") == [cell[0] + 1, cell[1]]
+    page.browser.execute_script("document.activeElement.blur()")
+    leave(page, "patches-patched", "touch")
+    assert page.ask("patches", "return l.cell;") == [cell[0] + 1, cell[1]]
+    leave(page, "patches-patched", "mouse")
+    assert page.ask("patches", "return l.cell;") is None
     # The lecture's count: 256 kernels of 5 x 5 x 3 at 8 x 8 places.
     assert page.part("patches-full").text == "1,228,800" and page.part("patches-split").text == "53,952"
     assert "4,800" in page.part("patches-count-caption").text and "49,152" in page.part("patches-count-caption").text

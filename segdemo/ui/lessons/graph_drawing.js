@@ -73,14 +73,14 @@ class Drawing {
     Object.assign(this, { canvas, tip });
     canvas.addEventListener("pointermove", (event) => this.point(event));
     canvas.addEventListener("pointerdown", (event) => this.point(event));
-    canvas.addEventListener("pointerleave", () => this.point(null));
+    canvas.addEventListener("pointerleave", (event) => event.pointerType !== "touch" && this.point(null));  // a tap stays
   }
 
   get fitting() { return this.canvas.parentElement.clientWidth < 560 ? NARROW : WIDTH; }
 
   show(patch) {
-    this.patch = patch;
-    this.near = null;
+    Object.assign(this, { patch, near: null, pointed: null });
+    this.tip.hidden = true;
     this.width = this.fitting;
     this.canvas.setAttribute("viewBox", `0 0 ${this.width} ${HEIGHT}`);
     const { rows, columns } = patch, longer = Math.max(rows, columns), middle = { x: this.width / 2, y: HEIGHT / 2 };
@@ -146,6 +146,7 @@ class Drawing {
       return svg("path", { class: "gp-over", d: forward ? this.line(u, v) : this.line(v, u) });
     }));
     this.canvas.classList.toggle("gp-only", Boolean(this.near));
+    if (this.near) this.tip.textContent = this.words();
   }
 
   // A pixel pointed at shows its own edges; an edge pointed at says what it carries.
@@ -158,8 +159,8 @@ class Drawing {
       const p = node && Number(node.dataset.node);
       const near = node ? [...this.patch.ends.keys()].filter((edge) => this.patch.ends[edge].includes(p)) : hit ? [Number(hit.dataset.edge)] : null;
       this.near = near && new Set(near);
+      this.words = () => (node ? this.describeNode(p) : this.describeEdge(near[0]));
       this.refresh([]);
-      if (near) this.tip.textContent = node ? this.describeNode(p) : this.describeEdge(near[0]);
     }
     if (!this.tip.hidden) this.placeTip(event);
   }

@@ -375,7 +375,7 @@ class MaskViewer {
 
   async fullscreen() {
     if (document.fullscreenElement) await document.exitFullscreen();
-    else if (this.root.requestFullscreen) await this.root.requestFullscreen();
+    else if (this.root.requestFullscreen) await this.root.requestFullscreen().catch(() => { this.part("fullscreen").title = "The browser refuses full screen here"; });
   }
 
   toggleHelp() {

@@ -20,6 +20,7 @@ function tint(part) {
   const [r, g, b] = end.map((channel) => Math.round(255 + (channel - 255) * strength));
   return ((255 << 24) | (b << 16) | (g << 8) | r) >>> 0;
 }
+const signed = (value) => value.toFixed(3).replace(/^-(?=[0.]*$)/, "").replace("-", "−");  // no minus before 0.000
 const every = (rate) => (rate === 2 ? "every 2nd pixel" : `every ${rate}th pixel`);
 const grey = (level) => ((255 << 24) | (level * 0x010101)) >>> 0;
 
@@ -38,7 +39,11 @@ class AtrousLesson extends Lesson {
       return button;
     }));
     this.field = new Board(this.part("field"), (context, size) => this.paintField(context, size), (u, v) => this.readField(u, v));
-    this.part("field").addEventListener("pointerleave", () => { this.read = null; this.sayField(); });
+    this.part("field").addEventListener("pointerleave", (event) => {
+      if (event.pointerType === "touch") return;  // a finger that lifts: what it tapped stays
+      this.read = null;
+      this.sayField();
+    });
     this.part("layers").addEventListener("keydown", (event) => {
       const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
       if (step) this.choose(this.unit + step, event);
@@ -175,7 +180,7 @@ class AtrousLesson extends Lesson {
     this.pixel = [Math.floor(this.place[0] * image.width), Math.floor(this.place[1] * image.height)];
     const [x, y] = this.pixel, near = [clamp(Math.round(x / rate), 0, sparse.width - 1), clamp(Math.round(y / rate), 0, sparse.height - 1)];
     this.near = near;
-    const text = (name, [column, row]) => this.response(name, column, row).toFixed(3).replace("-", "−");
+    const text = (name, [column, row]) => signed(this.response(name, column, row));
     this.say("caption", html("b", {}, `Pixel ${x}, ${y}: `), `rate 1 gives ${text("plain", [x, y])}, atrous at rate ${rate} gives ${text("dense", [x, y])}; the sparse answer nearest to it is ${text("sparse", near)}. `
       + `Where there are both (${plural(sparse.values.length, "pixel")}), sparse and dense differ by ${this.gap ? this.gap.toFixed(4) : "0"} at most.`);
     this.showTaps(x, y, rate);
@@ -190,13 +195,11 @@ class AtrousLesson extends Lesson {
   // The nine products of which the dense answer is the sum; beyond the border the last pixel counts again.
   showTaps(x, y, rate) {
     const { maps: { image }, weights, levels } = this.result, minus = (value) => String(value).replace("-", "−");
-    let sum = 0;
     const rows = weights.map((row, j) => html("tr", {}, ...row.map((weight, i) => {
       const at = clamp(y + (j - 1) * rate, 0, image.height - 1) * image.width + clamp(x + (i - 1) * rate, 0, image.width - 1), value = image.values[at] / levels;
-      sum += weight * value;
       return html("td", { class: weight ? "" : "cv-none" }, html("b", {}, value.toFixed(2)), ` · ${minus(weight)}`);
     })));
-    this.part("taps").replaceChildren(html("table", {}, html("caption", {}, `grey value · weight, at rate ${rate}; sum ${minus(sum.toFixed(3))}`), ...rows));
+    this.part("taps").replaceChildren(html("table", {}, html("caption", {}, `grey value · weight, at rate ${rate}; sum ${signed(this.response("dense", x, y))}`), ...rows));
   }
 
   paintPicture(name, context, size) {

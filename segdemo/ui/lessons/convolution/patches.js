@@ -13,7 +13,7 @@ class PatchesLesson extends Lesson {
     this.cell = null;
     this.patched = new PixelBoard(this.part("patched"), (context, size) => this.result && this.paintPatched(context, size), (u, v) => this.result && this.pointAt(u, v), (dx, dy) => this.result && this.step(dx, dy));
     this.whole = new Board(this.part("whole"), (context, size) => this.result && this.paintWhole(context, size));
-    this.part("patched").addEventListener("pointerleave", () => { this.cell = null; this.patched.refresh(); });
+    this.part("patched").addEventListener("pointerleave", (event) => this.leave(event));
     for (const name of ["network", "side", "step"]) this.part(name).addEventListener("change", () => this.result && this.request());
     for (const name of ["kernels", "size", "channels", "places"]) this.part(name).addEventListener("input", () => this.count());
     this.count();
@@ -52,6 +52,13 @@ class PatchesLesson extends Lesson {
   pointAt(u, v) {
     const { whole, step } = this.result;
     this.cell = [Math.floor(u * whole.width / step), Math.floor(v * whole.height / step)];
+    this.patched.refresh();
+  }
+
+  // A finger that lifts leaves, too; what it, a click or the keys have chosen stays.
+  leave({ pointerType, target }) {
+    if (pointerType === "touch" || target === document.activeElement) return;
+    this.cell = null;
     this.patched.refresh();
   }
 
