@@ -95,5 +95,9 @@ def pairs(ask: dict[str, Any], name: str, most: int) -> list[tuple[float, float]
 
 
 def empty_with(panel: PhotoPanel, lesson: gr.HTML) -> None:
-    """Empty the lesson when another photo is chosen: what it shows belongs to the old one."""
-    panel.file.change(lambda: {"state": "empty"}, None, lesson, api_visibility="private", show_progress="hidden")
+    """Empty the lesson when another photo is chosen: what it shows belongs to the old one.
+
+    In the browser: the server's word could come after the first answer about the new photo, and take that away.
+    """
+    script = "() => ({ state: 'empty' })"
+    panel.file.change(None, None, lesson, js=script, api_visibility="private", show_progress="hidden")
