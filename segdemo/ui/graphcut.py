@@ -26,7 +26,7 @@ BACKGROUND = 2
 INTRO = (
     "**Segmentation as energy minimization.** A few strokes say what is object and what is background. The data term learns their "
     "colours and what a trained network sees there, the smoothness term makes borders expensive except along edges of the photo, and "
-    "the minimum cut is the best of all labelings, exactly."
+    "for two labels the minimum cut is the best of all labelings, exactly."
 )
 
 

@@ -66,7 +66,7 @@ OUTLINE = (
             Topic(
                 "Spectral clustering",
                 ("min<sub>f</sub> fᵀLf / fᵀDf,", "fᵀD1 = 0", "⇒ L f = λ D f,", "L = D − W"),
-                "Pixels are nodes, affinities edges; eigenvectors of the Laplacian find groups that hang together.",
+                "Pixels or superpixels are nodes, affinities edges; eigenvectors of the Laplacian find groups that hang together.",
                 (
                     Place("On the photo", CLUSTERING, "viewer-ncut"),
                     Place("Affinities and eigenvectors", CLUSTERING, "spectrum-lesson"),

@@ -20,8 +20,9 @@ from .teaching import in_words, taught
 
 INTRO = (
     f"**How far does a network look?** The gradient of the unit in the middle of each map tells which pixels it heeds (Luo et al. 2016): each square below shows {CROP} x {CROP} pixels, the unit's place in its middle, bright where it looks. L layers of "
-    "3 x 3 see 1 + 2L pixels across, but those near the middle count most. Attention looks across the whole picture from the first stage on "
-    "(Xie et al. 2021, fig. 3); convolutions widen step by step, and atrous ones in strides."
+    "3 x 3 see 1 + 2L pixels across, but those near the middle count most. Attention may look across the whole picture from the first stage on "
+    "(Xie et al. 2021, fig. 3), but learns there to heed what is near; convolutions widen step by step, and atrous ones in strides. What lies "
+    f"beyond the square is not counted: a unit that heeds all of it alike has half in {CROP * 0.5**0.5:.0f} x {CROP * 0.5**0.5:.0f} and 90 % in {CROP * 0.9**0.5:.0f} x {CROP * 0.9**0.5:.0f}."
 )
 
 
