@@ -23,7 +23,7 @@ return [...document.querySelectorAll(arguments[0])].filter((e) => e.offsetParent
 });"""
 
 SMALL_TEXT = """.masthead p, .device, .compact-switch label, #copy-link, [data-testid=block-info], .info-text, .status, button.primary, [role=tab],
-.sv-subtitle, .sv-modes button, .sv-count, .sv-share, .sv-empty, .sv-energy figcaption, .pad-hint, .pad-size, .cf-formula b, .so b, .gp b"""
+.sv-subtitle, .sv-modes button, .sv-count, .sv-share, .sv-empty, .sv-energy figcaption, .pad-hint, .pad-size, .cl-formula b, .so b, .gp b"""
 
 
 @pytest.fixture(scope="module")
