@@ -18,8 +18,8 @@ from torch import Tensor, nn
 from ..method import Run
 from ..networks.inference import load_network, normalize
 
-CROP = 256
-"""Side in pixels of the pictures that the field is averaged over."""
+CROP = 512
+"""Side in pixels of the pictures that the field is averaged over: at half of it SegFormer's last stage reaches every edge."""
 
 
 @dataclass
@@ -65,18 +65,18 @@ def effective_fields(
     network: nn.Module, pictures: np.ndarray, on_map: Callable[[], None] = lambda: None
 ) -> list[Field]:
     """The field of every map of ``network``, averaged over ``pictures`` (N, CROP, CROP, 3) uint8; ``on_map`` before each."""
-    fields = []
-    x = normalize(torch.from_numpy(np.ascontiguousarray(pictures)).permute(0, 3, 1, 2)).requires_grad_(True)
-    titled = feature_maps(network, x)
-    for title, features in titled:
-        on_map()
-        middle = features[:, :, features.shape[2] // 2, features.shape[3] // 2].sum()
-        (gradient,) = torch.autograd.grad(middle, x, retain_graph=True)
-        weights = gradient.abs().sum((0, 1)).numpy()
-        fields.append(
-            Field(title, weights / max(weights.sum(), 1e-30), *(side_holding(weights, p) for p in (0.5, 0.9)))
-        )
-    return fields
+    total: dict[str, np.ndarray] = {}
+    for picture in pictures:  # one by one: memory for a single backward graph
+        x = normalize(torch.from_numpy(picture.copy()).permute(2, 0, 1)[None]).requires_grad_(True)
+        for title, features in feature_maps(network, x):
+            on_map()
+            middle = features[:, :, features.shape[2] // 2, features.shape[3] // 2].sum()
+            (gradient,) = torch.autograd.grad(middle, x, retain_graph=True)
+            total[title] = total.get(title, 0) + gradient.abs().sum((0, 1)).numpy()
+    return [
+        Field(title, weights / max(weights.sum(), 1e-30), *(side_holding(weights, p) for p in (0.5, 0.9)))
+        for title, weights in total.items()
+    ]
 
 
 def side_holding(weights: np.ndarray, part: float) -> int:
@@ -89,7 +89,7 @@ def side_holding(weights: np.ndarray, part: float) -> int:
     return min(2 * radius + 1, len(weights))
 
 
-def receptive_fields(image: np.ndarray, run: Run, networks: list[str], count: int = 6) -> dict[str, list[Field]]:
+def receptive_fields(image: np.ndarray, run: Run, networks: list[str], count: int = 4) -> dict[str, list[Field]]:
     """The lesson: the fields of each of ``networks`` on crops of an (h, w, 3) uint8 photo."""
     pictures = crops(image, count, run.rng)
     found = {}

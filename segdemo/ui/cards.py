@@ -20,6 +20,9 @@ from .workshop import Result, Workshop, export_files, photo_of
 ENGINE = "engine"
 """All events that compute share this concurrency group, one at a time."""
 
+RUN = dict(concurrency_id=ENGINE, trigger_mode="multiple", api_visibility="private", show_progress="full")
+"""How a button starts a run. Pressed while its run goes on, that one ends (``nobody_wants``) and one with what is set now begins."""
+
 
 MOST_PINS = 8
 """Pins of one photo, as many as Compare shows."""

@@ -6,7 +6,7 @@ import gradio as gr
 from gradio.components import Component
 
 from ..method import methods
-from .cards import ENGINE, Shared, card, in_status, places, run_buttons, run_cards
+from .cards import RUN, Shared, card, in_status, places, run_buttons, run_cards
 from .controls import controls_for, named
 from .lessons.clustering import clustering_lessons
 from .photo import PhotoPanel
@@ -58,7 +58,7 @@ def clustering_tab(workshop: Workshop, panel: PhotoPanel, shared: Shared) -> dic
 
     run.click(
         segment, [*panel.shared, shared.results, chosen, *flat], [*places(cards), shared.results, status],
-        concurrency_id=ENGINE, show_progress="full", show_progress_on=status, api_visibility="private",
+        show_progress_on=status, **RUN,
     )  # fmt: skip
     chosen.change(
         lambda selected: [gr.update(visible=c.method in selected) for c in cards], chosen, [c.column for c in cards],

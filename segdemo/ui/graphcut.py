@@ -11,7 +11,7 @@ from gradio.components import Component
 from ..engine import Engine
 from ..method import methods
 from ..segmentation import Segmentation
-from .cards import ENGINE, Shared, card, in_status, places, run_buttons, run_cards
+from .cards import RUN, Shared, card, in_status, places, run_buttons, run_cards
 from .controls import controls_for, named
 from .lessons.graph_patch import graph_lesson
 from .lessons.solutions import solutions_lesson
@@ -107,13 +107,13 @@ def graphcut_tab(workshop: Workshop, panel: PhotoPanel, shared: Shared) -> dict[
         return updates
 
     inputs = [*panel.shared, shared.results, method, pad, *flat]
-    common = dict(concurrency_id=ENGINE, api_visibility="private", show_progress_on=status)
+    common = dict(show_progress_on=status, **RUN)
     outputs = [*places([target]), shared.results, status]
-    run.click(segment, inputs, outputs, show_progress="full", **common)
+    run.click(segment, inputs, outputs, **common)
     # Strokes call the server only where live is on: what Stop finds in line are cuts that were asked for.
     again = gr.Button("Cut again", elem_id="live-cut", visible="hidden")
     pad.input(None, live, None, js=CUT_IF_LIVE, api_visibility="private", show_progress="hidden")
-    again.click(live_segment, inputs, outputs, show_progress="hidden", trigger_mode="always_last", **common)
+    again.click(live_segment, inputs, outputs, **common | dict(show_progress="hidden", trigger_mode="always_last"))
     method.change(
         lambda name: [method_update(name), *(gr.update(visible=m == name) for m in controls)],
         method, [pad, *(box for box, _ in controls.values())], api_visibility="private", show_progress="hidden",

@@ -11,7 +11,7 @@ from gradio.components import Component
 from ..labels import VOC21
 from ..method import Method, get_method, methods
 from ..networks.inference import NetworkParams, is_public
-from .cards import ENGINE, Card, Shared, card, in_status, places, run_buttons, run_cards
+from .cards import RUN, Card, Shared, card, in_status, places, run_buttons, run_cards
 from .controls import controls_for, named
 from .lessons.convolution import atrous_lesson, patches_lesson, upsampling_lesson
 from .lessons.crf import film_lesson, pairwise_lesson, scanline_lesson, terms_lesson
@@ -109,7 +109,7 @@ def networks_tab(workshop: Workshop, panel: PhotoPanel, shared: Shared) -> dict[
     run.click(
         segment, [*panel.shared, shared.results, chosen, refinement, *controls.values()],
         [*places(cards), shared.results, status, table, gallery],
-        concurrency_id=ENGINE, show_progress="full", show_progress_on=status, api_visibility="private",
+        show_progress_on=status, **RUN,
     )  # fmt: skip
     for changed in (chosen, refinement):
         changed.change(

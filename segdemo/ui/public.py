@@ -11,7 +11,7 @@ from gradio.components import Component
 from ..errors import Cancelled, SegdemoError
 from ..networks import official
 from .assets import LIVE, problem
-from .cards import ENGINE, Shared, card, in_status, places, run_cards, stop_on
+from .cards import RUN, Shared, card, in_status, places, run_cards, stop_on
 from .photo import PhotoPanel
 from .waiting import STATUS
 from .workshop import Workshop
@@ -109,5 +109,5 @@ def public_checkpoints(
     run.click(
         segment, [*panel.shared, shared.results, choice, refinement, labels, *controls.values()],
         [*places(cards), shared.results, status],
-        concurrency_id=ENGINE, show_progress="full", show_progress_on=status, api_visibility="private",
+        show_progress_on=status, **RUN,
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""The line of what is to be computed: Stop for runs that have not begun, and questions overtaken by later ones.
+"""The line of what is to be computed: Stop for runs that have not begun, and what was overtaken by a later press or question.
 
 Stopped runs are taken out of Gradio's queue, and their status line says so.
 
@@ -7,6 +7,7 @@ Gradio's own ``cancels=`` would end the visitor's running event as well, before 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import gradio as gr
@@ -41,17 +42,32 @@ def drop_waiting(page: gr.Blocks, visitor: str) -> int:
 
 def is_overtaken(screen: gr.HTML, visitor: str) -> bool:
     """Whether a later question of the visitor (a session hash) to the lesson ``screen`` waits in line."""
-    page = LocalContext.blocks.get(None)
-    lines = list(page._queue.event_queue_per_concurrency_id.values()) if page else []
-    mine = [event for line in lines for event in list(line.queue) if event.session_hash == visitor]
-    return any(place is screen for event in mine for place in event.fn.inputs)
+    return any(
+        place is screen for event in _waiting(LocalContext.blocks.get(None), visitor) for place in event.fn.inputs
+    )
 
 
-def current_event() -> Event | None:
-    """The event that is being answered here, if it came through the line."""
+def nobody_wants() -> Callable[[], bool]:
+    """A function, for any thread, that says whether the answer being computed here has become useless.
+
+    That is so when the connection that waits for it is gone (programs say no goodbye as pages do), and when the
+    visitor has started the same run again meanwhile: the later press, with what is set now, is the one to answer.
+    """
     page, own = LocalContext.blocks.get(None), LocalContext.event_id.get(None)
     jobs = [event for events in page._queue.active_jobs for event in events or ()] if page and own else []
-    return next((event for event in jobs if event._id == own), None)
+    event = next((event for event in jobs if event._id == own), None)
+    if event is None:  # it did not come through the line
+        return lambda: False
+    is_run = _has_status(event)  # what a program asks for, it wants answered, however often it asks
+    return lambda: (
+        not event.alive or is_run and any(later.fn is event.fn for later in _waiting(page, event.session_hash))
+    )
+
+
+def _waiting(page: gr.Blocks | None, visitor: str) -> list[Event]:
+    """The events of a visitor (a session hash) that stand in any line of the page."""
+    lines = list(page._queue.event_queue_per_concurrency_id.values()) if page else []
+    return [event for line in lines for event in list(line.queue) if event.session_hash == visitor]
 
 
 def is_status(component: Any) -> bool:

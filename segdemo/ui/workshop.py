@@ -28,7 +28,7 @@ from ..method import get_method
 from ..segmentation import Segmentation, resize_nearest
 from .packed import PackedLabels
 from .viewer import error_value, viewer_value
-from .waiting import current_event
+from .waiting import nobody_wants
 
 log = logging.getLogger("segdemo")
 _decoded = LeastRecentlyUsed(256 * 2**20)  # photos by file: with every stroke the same one is asked for
@@ -51,14 +51,14 @@ class Visits:
     def begin(self, request: gr.Request) -> Callable[[], bool]:
         """A fresh token for a run of this visitor; the function returned says whether to stop.
 
-        That is so, too, when the connection that waits for the answer is gone: programs say no goodbye as pages do.
+        That is so, too, when nobody waits for the answer any more, see ``nobody_wants``.
         Gradio gives a function the request if it stands before all ``*values``, and nothing if it stands behind them.
         """
         token = threading.Event()
         with self._lock:
             self._tokens[token] = request.session_hash
-        event = current_event()
-        return lambda: token.is_set() or (event is not None and not event.alive)
+        useless = nobody_wants()
+        return lambda: token.is_set() or useless()
 
     def stop(self, request: gr.Request) -> None:
         """Stop all that runs for the visitor; also called when the page is closed."""

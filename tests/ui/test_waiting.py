@@ -11,6 +11,7 @@ import pytest
 from segdemo import Engine
 from segdemo.errors import Cancelled
 from segdemo.examples import examples
+from segdemo.method import methods
 from segdemo.turn import FOR_VISITOR
 from segdemo.ui.page import build_page
 from segdemo.ui.waiting import NEVER_BEGAN, STATUS, drop_waiting
@@ -133,6 +134,38 @@ def test_a_run_stopped_while_it_runs_says_so(page, engine):
         page.wait(lambda: "Stopped" in page.one(".status").text, 5)
     page.press("Segment")
     page.result("kmeans")
+
+
+def test_a_run_asked_for_again_begins_anew_with_what_is_set_then(page, engine, monkeypatch):
+    runs, run = [], engine.run
+    monkeypatch.setattr(engine, "run", lambda method, *args, **options: runs.append(method) or run(method, *args, **options))
+    with engine._turn.lock:  # another visitor's run, out of Gradio's queue
+        page.press("Segment")
+        page.wait(lambda: FOR_VISITOR in page.one(".status").text, 10)
+        chosen = page.browser.find_elements("css selector", "#clustering-methods input:checked")
+        for box in chosen[:-1]:
+            page.click(box)
+        page.press("Segment")
+        page.wait(lambda: len(runs) > 1, 10)
+    page.wait(lambda: page.one(".status").text == "Done.", 30)
+    assert len(chosen) > 1 and runs == [methods_of_tab()[0], methods_of_tab()[-1]]
+
+
+def methods_of_tab():
+    return [m.name for m in methods().values() if m.family == "clustering"]
+
+
+def test_a_program_that_asks_twice_gets_two_answers(engine):
+    """Of a program, a second question says nothing against the first."""
+    pytest.importorskip("selenium")
+    from page_driver import served
+
+    with served(engine) as address:
+        client = gradio_client.Client(address, verbose=False)
+        photo = gradio_client.handle_file(str(examples()[0].path))
+        jobs = [client.submit(photo=photo, clusters=k, api_name="/kmeans") for k in (2, 3)]
+        answers = [job.result(60) for job in jobs]
+        assert len(answers) == 2 and all(answers)
 
 
 def test_a_stop_that_takes_its_time_says_so(page, engine, monkeypatch):

@@ -11,10 +11,11 @@ import numpy as np
 from ...lessons.receptive_field import CROP, Field, receptive_fields
 from ...method import Method
 from ...segmentation import heatmap
-from ..assets import problem
-from ..cards import ENGINE
+from ..assets import LIVE, problem
+from ..cards import RUN
 from ..photo import PhotoPanel
 from ..viewer.payload import photo_url
+from ..waiting import STATUS
 from ..workshop import Workshop
 from .teaching import in_words, taught
 
@@ -34,6 +35,7 @@ def receptive_field_lesson(workshop: Workshop, panel: PhotoPanel, networks: list
     with gr.Row(elem_classes="toolbar"):
         chosen = gr.CheckboxGroup([(m.title, m.name) for m in networks], value=preferred, label="Networks", scale=4)
         run = gr.Button("Look back", variant="primary", elem_id="field-run", scale=1, min_width=160)
+    status = gr.HTML("", elem_classes=STATUS, js_on_load=LIVE)
     board, asked_of = gr.HTML("", elem_id="field"), gr.State(None)
 
     def show(request: gr.Request, path, names, progress=gr.Progress()):
@@ -44,12 +46,12 @@ def receptive_field_lesson(workshop: Workshop, panel: PhotoPanel, networks: list
                 workshop, receptive_fields, lambda photo: params, partial(board_value, titles), path, request
             )
         )
-        return told.get("board") or problem(told["message"]), path
+        message = problem(told["message"]) if "message" in told else ""
+        return told.get("board", gr.skip()), message, path
 
     quiet = dict(api_visibility="private", show_progress="hidden")
     shown = run.click(
-        show, [panel.path, chosen], [board, asked_of], show_progress="full", concurrency_id=ENGINE, show_progress_on=board,
-        api_visibility="private",
+        show, [panel.path, chosen], [board, status, asked_of], show_progress_on=status, **RUN,
     )  # fmt: skip
     panel.file.change(lambda: "", None, board, **quiet)
     # Another photo was chosen meanwhile: what has come is of the one before.
