@@ -64,7 +64,10 @@ class DeepLabV2(nn.Module):
         self.aspp = ASPPScores(self.trunk.channels[-1], width, classes, on_this_grid)
 
     def forward(self, x: Tensor) -> Tensor:
-        scores = self.aspp(self.trunk(x)[-1])
+        return self.placed(self.aspp(self.trunk(x)[-1]))
+
+    def placed(self, scores: Tensor) -> Tensor:
+        """Scores of the pyramid, or of one of its branches, where they belong on the photo."""
         return half_a_cell_on(scores) if self.stride == TRAINED_STRIDE // 2 else scores
 
 
@@ -108,8 +111,11 @@ class ASPP(nn.Module):
         self.project = nn.Sequential(ConvNormAct(out * len(self.branches), out), nn.Dropout(0.1))
 
     def forward(self, x: Tensor) -> Tensor:
-        x = torch.cat([branch(x) for branch in self.branches], dim=1)  # (N, (R + 2) * out, h, w)
-        return self.project(x)
+        return self.join([branch(x) for branch in self.branches])
+
+    def join(self, seen: list[Tensor]) -> Tensor:
+        """What the branches see, R + 2 maps (N, out, h, w), made one of the same shape."""
+        return self.project(torch.cat(seen, dim=1))
 
 
 class DeepLabV3Plus(nn.Module):
@@ -143,8 +149,11 @@ class DeepLabV3Plus(nn.Module):
     def decode(self, features: tuple[Tensor, ...]) -> Tensor:
         """What the classifier sees, (N, width, H/4, W/4)."""
         low, _, _, high = features  # (N, 24, H/4, W/4), (N, 320, H/16, W/16)
-        high = resize(self.aspp(high), low.shape[2:])  # (N, width, H/4, W/4)
-        return self.decoder(torch.cat([high, self.low(low)], dim=1))
+        return self.refine(self.aspp(high), self.low(low))
+
+    def refine(self, pyramid: Tensor, skip: Tensor) -> Tensor:
+        """The decoder: (N, width, H/16, W/16) with (N, 32, H/4, W/4) -> (N, width, H/4, W/4)."""
+        return self.decoder(torch.cat([resize(pyramid, skip.shape[2:]), skip], dim=1))
 
 
 network_method(

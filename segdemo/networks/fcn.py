@@ -39,14 +39,22 @@ class FCN(nn.Module):
         self.score16 = nn.Conv2d(stride16, classes, 1) if finest <= 16 else None
         self.score8 = nn.Conv2d(stride8, classes, 1) if finest <= 8 else None
 
+    def own_scores(self, features: tuple[Tensor, ...]) -> list[Tensor]:
+        """What each layer scores by itself, at stride 32, then 16, then 8, as far as this network goes."""
+        _, f8, f16, f32 = features
+        own = [self.score32(self.fc(f32))]  # (N, classes, H/32, W/32)
+        if self.score16 is not None:
+            own.append(self.score16(f16))
+        if self.score8 is not None:
+            own.append(self.score8(f8))
+        return own
+
     def all_scores(self, features: tuple[Tensor, ...]) -> list[Tensor]:
         """Scores of FCN-32s, then 16s, then 8s, as far as this network goes, from the trunk's features."""
-        _, f8, f16, f32 = features
-        scores = [self.score32(self.fc(f32))]  # (N, classes, H/32, W/32)
-        if self.score16 is not None:
-            scores.append(resize(scores[-1], f16.shape[2:]) + self.score16(f16))
-        if self.score8 is not None:
-            scores.append(resize(scores[-1], f8.shape[2:]) + self.score8(f8))
+        coarsest, *finer = self.own_scores(features)
+        scores = [coarsest]
+        for own in finer:
+            scores.append(resize(scores[-1], own.shape[2:]) + own)
         return scores
 
     def head(self, features: tuple[Tensor, ...]) -> Tensor:

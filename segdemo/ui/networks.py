@@ -13,7 +13,7 @@ from ..method import Method, get_method, methods
 from ..networks.inference import NetworkParams, is_public
 from .cards import RUN, Card, Shared, card, in_status, places, run_buttons, run_cards
 from .controls import controls_for, named
-from .lessons.convolution import atrous_lesson, patches_lesson, upsampling_lesson
+from .lessons.convolution import atrous_lesson, branches_lesson, patches_lesson, upsampling_lesson
 from .lessons.crf import film_lesson, pairwise_lesson, scanline_lesson, terms_lesson
 from .lessons.receptive_field import receptive_field_lesson
 from .photo import PhotoPanel
@@ -80,6 +80,12 @@ def networks_tab(workshop: Workshop, panel: PhotoPanel, shared: Shared) -> dict[
         upsampling_lesson(workshop, panel)
     with gr.Accordion("Look inside: atrous convolution", open=False, elem_id="atrous-lesson"):
         atrous_lesson(workshop, panel)
+    with gr.Accordion(
+        "Look inside: what each branch adds, from FCN's skips to SegFormer's stages",
+        open=False,
+        elem_id="branches-lesson",
+    ):
+        branches_lesson(workshop, panel, ready)
     with gr.Accordion("Look inside: how far each network looks", open=False, elem_id="field-box"):
         receptive_field_lesson(workshop, panel, ready)
 

@@ -16,13 +16,13 @@ from segdemo import Engine, methods
 from segdemo.image import fit
 from segdemo.lessons.atrous import atrous
 from segdemo.lessons.upsampling import upsampling
-from segdemo.ui.lessons.convolution import atrous_lesson, patches_lesson, upsampling_lesson
+from segdemo.ui.lessons.convolution import atrous_lesson, branches_lesson, patches_lesson, upsampling_lesson
 from segdemo.ui.lessons.convolution.atrous import atrous_value
 from segdemo.ui.workshop import Workshop
 
 ENGINE = Engine("cpu")
 PHOTO = fit(data.chelsea(), 160)
-READY = [m for m in methods().values() if m.name == "fcn-8s" and not m.unavailable()]
+READY = [m for m in methods().values() if m.name in ("fcn-8s", "deeplab-v3plus") and not m.unavailable()]
 
 
 class LessonPage(Page):
@@ -41,6 +41,7 @@ def address(tmp_path_factory):
             ("patches", lambda: patches_lesson(workshop, panel, READY)),
             ("upsampling", lambda: upsampling_lesson(workshop, panel)),
             ("atrous", lambda: atrous_lesson(workshop, panel)),
+            ("branches", lambda: branches_lesson(workshop, panel, READY)),
         ):
             with gr.Accordion(name, open=False, elem_id=f"{name}-lesson"):
                 place()
@@ -166,6 +167,28 @@ def test_patches_and_the_count(page):
     # The lecture's count: 256 kernels of 5 x 5 x 3 at 8 x 8 places.
     assert page.part("patches-full").text == "1,228,800" and page.part("patches-split").text == "53,952"
     assert "4,800" in page.part("patches-count-caption").text and "49,152" in page.part("patches-count-caption").text
+
+
+@pytest.mark.skipif(len(READY) < 2, reason="no trained networks here")
+def test_scores_taken_apart(page):
+    def told():
+        said = page.part("branches-caption").text
+        return said, [float(v) for v in re.findall(r"-?\d+\.\d\d", said.replace("− ", "-").replace("−", "-"))]
+
+    page.open("branches")
+    assert "score16" in page.part("branches-formula").text
+    said, (*parts, whole) = told()
+    assert "Score of cat" in said and len(parts) == 3 and sum(parts) == pytest.approx(whole, abs=0.03)
+    before = page.canvas("branches", "l.columns[0].labels")
+    page.browser.find_elements("css selector", "[data-testid=branches-ways] button")[2].click()
+    assert (page.canvas("branches", "l.columns[0].labels") != before).any()  # all but stride 32
+    page.part("branches-score-1").send_keys("\ue014" * 9)
+    assert told()[1][-1] != whole
+    page.answered("branches", lambda: choose(page, "branches-network", "deeplab-v3plus"))
+    said, values = told()
+    assert "image pooling: " in said and len(values) == 7
+    assert page.part("branches-ways").text == "all but the branch"
+    assert page.ask("branches", "return l.columns.length;") == 7
 
 
 def test_without_a_photo_they_say_so(page):

@@ -138,7 +138,9 @@ def test_a_run_stopped_while_it_runs_says_so(page, engine):
 
 def test_a_run_asked_for_again_begins_anew_with_what_is_set_then(page, engine, monkeypatch):
     runs, run = [], engine.run
-    monkeypatch.setattr(engine, "run", lambda method, *args, **options: runs.append(method) or run(method, *args, **options))
+    monkeypatch.setattr(
+        engine, "run", lambda method, *args, **options: runs.append(method) or run(method, *args, **options)
+    )
     with engine._turn.lock:  # another visitor's run, out of Gradio's queue
         page.press("Segment")
         page.wait(lambda: FOR_VISITOR in page.one(".status").text, 10)

@@ -123,6 +123,7 @@ OUTLINE = (
                 "All layers convolutional, the output brought back to the photo's resolution: 32s good, 16s better, 8s even better.",
                 (
                     Place("32s, 16s, 8s", NETWORKS, "network-methods", ("fcn-32s", "fcn-16s", "fcn-8s")),
+                    Place("What each skip adds", NETWORKS, "branches-lesson"),
                     Place("How far they look", NETWORKS, "field-box"),
                 ),
             ),
@@ -148,6 +149,7 @@ OUTLINE = (
                 (
                     Place("Before and after the CRF", NETWORKS, "network-methods", ("deeplab-v2",)),
                     Place("Atrous convolution", NETWORKS, "atrous-lesson"),
+                    Place("The pyramid, rate by rate", NETWORKS, "branches-lesson"),
                     Place("Score and belief maps", NETWORKS, "film-lesson"),
                 ),
             ),
@@ -166,7 +168,8 @@ OUTLINE = (
                 "A pyramid of transformers and a light decoder of MLPs, which profits from attention across the whole photo.",
                 (
                     Place("SegFormer", NETWORKS, "network-methods", ("segformer-b0",)),
-                    Place("Effective receptive fields", NETWORKS, "field-box"),
+                    Place("What each stage adds", NETWORKS, "branches-lesson"),
+                    Place("Fields; pyramids and columns", NETWORKS, "field-box"),
                     Place("Accuracy against cost", NETWORKS, "zoo-box"),
                 ),
             ),

@@ -17,13 +17,19 @@ from ..photo import PhotoPanel
 from ..viewer.payload import photo_url
 from ..waiting import STATUS
 from ..workshop import Workshop
+from .pyramids import PHOTO, pyramids
 from .teaching import in_words, taught
 
 INTRO = (
-    f"**How far does a network look?** The gradient of the unit in the middle of each map tells which pixels it heeds (Luo et al. 2016): each square below shows {CROP} x {CROP} pixels, the unit's place in its middle, bright where it looks. L layers of "
-    "3 x 3 see 1 + 2L pixels across, but those near the middle count most. Attention may look across the whole picture from the first stage on "
+    f"**How far does a network look?** The gradient of the unit in the middle of each map tells which pixels it heeds (Luo et al. 2016): each square below shows {CROP} × {CROP} pixels, the unit's place in its middle, bright where it looks. L layers of "
+    "3 × 3 see 1 + 2L pixels across, but those near the middle count most. Attention may look across the whole picture from the first stage on "
     "(Xie et al. 2021, fig. 3), but learns there to heed what is near; convolutions widen step by step, and atrous ones in strides. What lies "
-    f"beyond the square is not counted: a unit that heeds all of it alike has half in {CROP * 0.5**0.5:.0f} x {CROP * 0.5**0.5:.0f} and 90 % in {CROP * 0.9**0.5:.0f} x {CROP * 0.9**0.5:.0f}."
+    f"beyond the square is not counted: a unit that heeds all of it alike has half in {CROP * 0.5**0.5:.0f} × {CROP * 0.5**0.5:.0f} and 90 % in {CROP * 0.9**0.5:.0f} × {CROP * 0.9**0.5:.0f}."
+)
+WHY_PYRAMIDS = (
+    f"**Why encoders shrink their maps.** To see {PHOTO} pixels across, layers of 3 × 3 at full resolution would have to be {PHOTO // 2}, each of 64 channels {PHOTO**2 * 9 * 64**2 / 1e9:.1f} · 10⁹ "
+    f"multiply-adds on a photo of {PHOTO} × {PHOTO}. At stride 8 such a layer costs a 64th and widens the field by 16 pixels instead of 2. Attention has the same need: it compares pairs, "
+    f"and on a grid of {PHOTO // 4} × {PHOTO // 4} all pairs would be {(PHOTO // 4) ** 4 / 1e6:.0f} million. Widths are to scale, for a photo of {PHOTO} × {PHOTO}."
 )
 
 
@@ -34,8 +40,9 @@ def receptive_field_lesson(workshop: Workshop, panel: PhotoPanel, networks: list
     gr.Markdown(INTRO)
     with gr.Row(elem_classes="toolbar"):
         chosen = gr.CheckboxGroup([(m.title, m.name) for m in networks], value=preferred, label="Networks", scale=4)
-        run = gr.Button("Look back", variant="primary", elem_id="field-run", scale=1, min_width=160)
-    status = gr.HTML("", elem_classes=STATUS, js_on_load=LIVE)
+        with gr.Column(scale=1, min_width=160):
+            run = gr.Button("Look back", variant="primary", elem_id="field-run")
+            status = gr.HTML("", elem_classes=STATUS, js_on_load=LIVE)
     board, asked_of = gr.HTML("", elem_id="field"), gr.State(None)
 
     def show(request: gr.Request, path, names, progress=gr.Progress()):
@@ -53,6 +60,8 @@ def receptive_field_lesson(workshop: Workshop, panel: PhotoPanel, networks: list
     shown = run.click(
         show, [panel.path, chosen], [board, status, asked_of], show_progress_on=status, **RUN,
     )  # fmt: skip
+    gr.Markdown(WHY_PYRAMIDS)
+    gr.HTML(pyramids())
     panel.file.change(lambda: "", None, board, **quiet)
     # Another photo was chosen meanwhile: what has come is of the one before.
     shown.then(lambda asked, now: gr.skip() if asked == now else "", [asked_of, panel.path], board, **quiet)
@@ -68,7 +77,7 @@ def board_row(title: str, fields: list[Field]) -> str:
     """One network: a heat map per stage."""
     figures = "".join(
         figure(
-            f"{f.title}: of the weight, half lies in the middle {f.half} x {f.half} px, 90 % in {f.most} x {f.most}",
+            f"{f.title}: of the weight, half lies in the middle {f.half} × {f.half} px, 90 % in {f.most} × {f.most}",
             picture(f),
         )
         for f in fields

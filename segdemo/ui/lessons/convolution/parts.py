@@ -7,7 +7,15 @@ import gradio as gr
 from ...assets import beside
 from ..clustering.parts import lesson_html, script
 
-SCRIPTS = ("../../viewer/pixels.js", "../clustering/common.js", "atrous.js", "upsampling.js", "patches.js", "mount.js")
+SCRIPTS = (
+    "../../viewer/pixels.js",
+    "../clustering/common.js",
+    "atrous.js",
+    "upsampling.js",
+    "patches.js",
+    "branches.js",
+    "mount.js",
+)
 
 source = beside(__file__)
 
