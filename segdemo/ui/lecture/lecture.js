@@ -29,19 +29,21 @@ const go = (tab, id) => {
   });
 };
 
-let last = "";  // the place that was opened last, by whomever
+const touched = new Set();  // places that were opened or closed, by whomever, in the order of the last time
 document.addEventListener("click", (event) => {
-  const head = event.target.closest?.("button.label-wrap");
-  if (head) last = head.closest("[id]").id;
+  const head = event.target.closest?.("button.label-wrap"), id = head && head.closest("[id]").id;
+  if (!id) return;
+  touched.delete(id);
+  touched.add(id);
 }, true);
 
 window.segdemoLecture = {
   go,
 
-  // The one of the places ``ids`` that was opened last, if it is open and in the tab in view; or "".
+  // The one of the places ``ids`` that was opened last of those that are open and in the tab in view; or "".
   opened(ids) {
-    const place = ids.includes(last) && document.getElementById(last);
-    return isShown(place) && place.querySelector("button.label-wrap.open") ? last : "";
+    const isOpen = (place) => isShown(place) && place.querySelector("button.label-wrap.open");
+    return [...touched].reverse().find((id) => ids.includes(id) && isOpen(document.getElementById(id))) || "";
   },
 
   mount(root, props, trigger) {
