@@ -1,10 +1,10 @@
-"""What each branch of a network adds to its scores: FCN's skips, DeepLab's pyramid of rates, SegFormer's stages.
+"""What each branch of a network adds to its scores: FCN's and U-Net's skips, DeepLab's rates, SegFormer's stages.
 
 Where branches are summed the score of a class is a sum that can be taken apart, exactly: FCN adds the scores of finer
 layers to those of coarser ones (Long, Shelhamer & Darrell, CVPR 2015, fig. 3), DeepLab v2 the scores of four atrous
-rates (Chen et al., PAMI 2017, fig. 7). Where they are concatenated and mixed (DeepLabv3+'s pyramid and skip, Chen et al.,
-ECCV 2018, fig. 2; SegFormer's four stages, Xie et al., NeurIPS 2021, fig. 2) a branch can only be silenced, its output
-set to zero, and the scores compared. For a sum the two are the same.
+rates (Chen et al., PAMI 2017, fig. 7). Where they are concatenated and mixed (U-Net's skips, Ronneberger et al., MICCAI 2015,
+fig. 1; DeepLabv3+'s pyramid and skip, Chen et al., ECCV 2018, fig. 2; SegFormer's four stages, Xie et al., NeurIPS 2021,
+fig. 2) a branch can only be silenced, its output set to zero, and the scores compared. For a sum the two are the same.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from ..networks.deeplab import DeepLabV2, DeepLabV3Plus
 from ..networks.fcn import FCN
 from ..networks.inference import network_input
 from ..networks.segformer import SegFormer
+from ..networks.unet import UNet
 from .mean_field import leading_classes
 
 BACKGROUND = 0
@@ -80,7 +81,9 @@ def taken_apart(network: nn.Module, x: Tensor) -> Taken:
     for kind, take in TAKERS.items():
         if isinstance(network, kind) and (taken := take(network, x)).titles:
             return taken
-    raise ParameterError("network: one whose scores come from several branches: FCN-16s, FCN-8s, DeepLab, SegFormer")
+    raise ParameterError(
+        "network: one whose scores come from several branches: FCN-16s, FCN-8s, U-Net, DeepLab, SegFormer"
+    )
 
 
 def _fcn(network: FCN, x: Tensor) -> Taken:
@@ -92,6 +95,12 @@ def _fcn(network: FCN, x: Tensor) -> Taken:
         parts.append(part)
     titles = [f"stride {stride}" for stride in (32, 16, 8)[: len(own)]] if len(own) > 1 else []
     return Taken(titles, network.head(features), parts, is_sum=True)
+
+
+def _unet(network: UNet, x: Tensor) -> Taken:
+    *skips, bottom = network.encode(x)
+    titles = ["bottom, stride 32", *(f"skip, stride {stride}" for stride in (16, 8, 4, 2))]
+    return _silenced(titles, [bottom, *skips[::-1]], lambda m: network.head((*m[:0:-1], m[0])))
 
 
 def _deeplab_v2(network: DeepLabV2, x: Tensor) -> Taken:
@@ -129,9 +138,9 @@ def _silenced(titles: list[str], maps: list[Tensor], scores_of: Callable[[list[T
     return Taken(titles, whole, lost, is_sum=False)
 
 
-TAKERS = {FCN: _fcn, DeepLabV2: _deeplab_v2, DeepLabV3Plus: _deeplab_v3plus, SegFormer: _segformer}
+TAKERS = {FCN: _fcn, UNet: _unet, DeepLabV2: _deeplab_v2, DeepLabV3Plus: _deeplab_v3plus, SegFormer: _segformer}
 
-HAVE_BRANCHES = ("fcn-16s", "fcn-8s", "deeplab-v2", "deeplab-v3plus", "segformer-b0")
+HAVE_BRANCHES = ("fcn-16s", "fcn-8s", "unet", "deeplab-v2", "deeplab-v3plus", "segformer-b0")
 """The networks of this project that the lesson is about."""
 
 

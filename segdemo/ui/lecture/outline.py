@@ -140,7 +140,10 @@ OUTLINE = (
                 "U-Net",
                 (),
                 "Skip connections: each stage of the decoder also gets the encoder's map of its size. Cut one, and see what is lost.",
-                (Place("U-Net and its switches", NETWORKS, "network-methods", ("unet",)),),
+                (
+                    Place("U-Net and its switches", NETWORKS, "network-methods", ("unet",)),
+                    Place("What each skip adds", NETWORKS, "branches-lesson"),
+                ),
             ),
             Topic(
                 "DeepLab",

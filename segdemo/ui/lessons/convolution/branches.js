@@ -3,9 +3,14 @@
 const WAYS = { running: "the sum up to here", alone: "the branch alone", without: "all but the branch" };
 const below = (text, ...index) => [text, html("sub", {}, ...index)];
 const SKIPS = "The coarsest layer says what is there, the finer ones correct where it ends. The sum up to stride 32 is FCN-32s, that up to 16 is FCN-16s. In the paper the network is trained in that order, from high-level features towards low-level ones: the finer scores start at zero and are learned on top of the coarser network.";
+const SILENCED = "What a branch adds is here what the score loses when it is silenced, its output set to zero; since branches stand in for each other, these do not sum to the whole.";
 const STORIES = {
   "fcn-16s": { formula: () => ["score = up(", ...below("score", "32"), ") + ", ...below("score", "16"), ", each a 1 × 1 convolution of a layer; up: twice as large"], hint: SKIPS },
   "fcn-8s": { formula: () => ["score = up(up(", ...below("score", "32"), ") + ", ...below("score", "16"), ") + ", ...below("score", "8"), ", each a 1 × 1 convolution of a layer; up: twice as large"], hint: SKIPS },
+  unet: {
+    formula: () => ["map = convolutions(skip, up(map of the next coarser level)) at every level, beginning at the bottom: side by side, not summed"],
+    hint: `The bottom has seen the most and knows what is there; each skip hands over whole maps of the way down, so that the way up knows where. ${SILENCED}`,
+  },
   "deeplab-v2": {
     formula: () => ["score = ", ...below("Σ", "r"), " ", ...below("score", "r"), ", each begun by an atrous 3 × 3 convolution at rate r of the same map"],
     hint: "Atrous spatial pyramid pooling: every branch sees the same features, one cell in 8 pixels, with its taps r cells apart. Small rates answer to parts and small things, large ones to whole things and what surrounds them.",
@@ -13,11 +18,11 @@ const STORIES = {
   },
   "deeplab-v3plus": {
     formula: () => ["score = decoder(mix(1 × 1, atrous at each rate, image pooling), skip): branches are put side by side and mixed, not summed"],
-    hint: "What a branch adds is here what the score loses when it is silenced, its output set to zero. Branches stand in for each other, so these do not sum to the whole.",
+    hint: `The pyramid sees the same map at several scales at once, the mean of the whole photo among them; the skip knows borders. ${SILENCED}`,
   },
   "segformer-b0": {
     formula: () => ["score = W · ReLU(", ...below("Σ", "s"), " ", ...below("W", "s"), " up(", ...below("stage", "s"), ")): every stage to one width and one size, then linear layers alone"],
-    hint: "What a stage adds is here what the score loses when it is silenced, its output set to zero. The decoder can be so light because the last stage has seen nearly the whole photo; the earlier ones know where things end.",
+    hint: `The decoder can be so light because the last stage has seen nearly the whole photo; the earlier ones know where things end. ${SILENCED}`,
   },
 };
 
@@ -156,7 +161,7 @@ class BranchesLesson extends Lesson {
     const number = (value) => value.toFixed(2).replace(/^-(?=[0.]*$)/, "").replace("-", "−");
     const parts = titles.map((title, k) => [title, this.scoreAt(k, at)]), whole = number(this.scoreAt(last, at));
     const signed = ([title, value], k) => `${value < 0 && k ? " − " : k ? " + " : ""}${k ? number(Math.abs(value)) : number(value)} (${title})`;
-    const told = isSum ? `${parts.map(signed).join("")} = ${whole}.` : `${whole} with all branches. Without ${parts.map(([title, value]) => `${title.split(",")[0]}: ${number(this.scoreAt(last, at) - value)}`).join(", ")}.`;
+    const told = isSum ? `${parts.map(signed).join("")} = ${whole}.` : `${whole} with all branches. Without ${parts.map(([title, value]) => `${title.replace(", ", " at ")}: ${number(this.scoreAt(last, at) - value)}`).join(", ")}.`;
     this.say("caption", html("b", {}, `Score of ${names[classes[this.chosen]]} here: `), told, ` The whole network says ${names[labels.values[at]]} here. ${classes[this.chosen] ? "Above 0 the class beats background." : ""}`);
   }
 
