@@ -8,13 +8,16 @@ from functools import cached_property
 import cv2
 import numpy as np
 
+ENERGY = "{energy}"
+"""Stands in a caption for the energy after the step, which is written as its neighbours in the curve ask for."""
+
 
 @dataclass
 class Frame:
     """One step of a method's replay, at working size (h, w).
 
     Attributes:
-        caption: one line, e.g. ``"iteration 3: objective 1.2e6"``.
+        caption: one line, e.g. ``f"iteration 3: objective {ENERGY}"``.
         labels: (h, w) integer labels after this step, in the palette of the segmentation.
         image: (h, w, 3) uint8 to show instead of the photo (for example mean colours).
         maps: named (h, w) float maps in [0, 1] that belong to this step (for example beliefs).

@@ -15,7 +15,7 @@ import numpy as np
 from pydantic import Field
 
 from ..method import Params, Run, method
-from ..segmentation import Picture, Segmentation
+from ..segmentation import ENERGY, Picture, Segmentation
 from .elbow import MOST_CLUSTERS, bend, best_of_each, draw_curve
 from .features import mean_colours, paint, rank_by_area
 from .lloyd import ROUGH_TOLERANCE, TOLERANCE, Assignment, LloydStep, count_distinct, lloyd_steps, seed_plus_plus
@@ -150,7 +150,7 @@ def kmeans(image: np.ndarray, params: KMeansParams, run: Run) -> Segmentation:
         shape = image.shape[:2]
         rank = rank_by_area(last.labels, clusters, points.weights).astype(np.uint8)
         for number, step in steps.items() if run.keep_frames else ():
-            caption = f"iteration {number}: objective {step.objective:.4g}"
+            caption = f"iteration {number}: objective {ENERGY}"
             run.frame(caption, points.on_pixels(rank[step.labels], shape), energy=step.objective, step=number)
         point_labels = rank[last.labels]
         labels = points.on_pixels(point_labels, shape)

@@ -21,6 +21,7 @@ from pydantic import Field
 
 from ..labels import distinct_colours
 from ..method import Params, Run, method
+from ..notation import number_text
 from ..segmentation import Picture, Segmentation, heatmap, resize_nearest
 from .affinity import GRID_PIXELS, Affinity, Graph, contour_strength, pixel_graph, superpixel_graph
 from .bisection import recursive_cuts
@@ -131,7 +132,11 @@ def pictures(
         Picture("boundaries", draw_boundaries(image, labels), "The segments' boundaries on the photo."),
         Picture("contours", edges, "Where a line between two nodes crosses a bright edge, their affinity falls."),
         *(
-            Picture(f"eigenvector {k + 1}, λ = {parted.eigenvalues[k]:.3g}", vector_map(f[graph.node_of_pixel]), note)
+            Picture(
+                f"eigenvector {k + 1}, λ = {number_text(parted.eigenvalues[k], 3)}",
+                vector_map(f[graph.node_of_pixel]),
+                note,
+            )
             for k, f in list(enumerate(parted.eigenvectors.T))[1:9]
         ),
     ]
@@ -157,7 +162,9 @@ def facts_of(graph: Graph, parted: Parted, on_pixels: bool) -> dict[str, Any]:
     return {
         "Ncut of the nodes" if on_pixels else "Ncut": ncut_value(graph.affinity, parted.labels),
         **parted.facts,
-        "eigenvalues λ": ", ".join(f"{value:.3g}" if abs(value) > ROUNDING else "0" for value in parted.eigenvalues),
+        "eigenvalues λ": ", ".join(
+            number_text(value, 3) if abs(value) > ROUNDING else "0" for value in parted.eigenvalues
+        ),
         "largest residual ‖L f − λ D f‖ / ‖D f‖": residual,
         "nodes": nodes,
         "edges": (graph.affinity.nnz - nodes) // 2,

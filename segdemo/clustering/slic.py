@@ -28,7 +28,7 @@ from pydantic import Field
 from scipy.sparse import coo_matrix
 
 from ..method import Params, Run, method
-from ..segmentation import Picture, Segmentation
+from ..segmentation import ENERGY, Picture, Segmentation
 from ..strips import in_strips
 from .connectivity import enforce_connectivity
 from .features import LAB_TABLES, draw_boundaries, lab_colours, mean_colours, paint
@@ -221,7 +221,7 @@ def slic(image: np.ndarray, params: SlicParams, run: Run) -> Segmentation:
         clusters = max(int(step.labels.max()) for step in steps) + 1
         painted_as, made_of = partners(steps[-1].labels, labels, clusters)
         for number, step in enumerate(steps, start=1):
-            caption = f"iteration {number}: mean D² {step.objective:.4g}, centres moved {step.movement:.2f} px"
+            caption = f"iteration {number}: mean D² {ENERGY}, centres moved {step.movement:.2f} px"
             run.frame(caption, painted_as[step.labels], energy=step.objective)
         own = (
             (steps[-1].compactness[made_of] ** 2, spacing, 1.0)
@@ -229,7 +229,7 @@ def slic(image: np.ndarray, params: SlicParams, run: Run) -> Segmentation:
             else (1.0, spacing, params.compactness)
         )
         objective = mean_squared_distance(image, labels, *own)
-        caption = f"connectivity enforced: stray pieces join a neighbour, for a mean D² of {objective:.4g}"
+        caption = f"connectivity enforced: stray pieces join a neighbour, for a mean D² of {ENERGY}"
         run.frame(caption, labels, energy=objective)
     return Segmentation(
         labels,

@@ -37,7 +37,7 @@ from pydantic import Field
 from ..errors import ParameterError, ScribbleError
 from ..labels import LabelSet, from_hex
 from ..method import Run, method, require_scribbles
-from ..segmentation import Picture, Segmentation, heatmap
+from ..segmentation import ENERGY, Picture, Segmentation, heatmap
 from .binary import CutParams, cut_picture, energy_facts, log_scores, photo_contrasts
 from .energy import SCALE, STEPS, data_costs, evaluate, pairwise_weights
 from .likelihood import posterior_costs
@@ -172,7 +172,7 @@ def descend(
     """
     labels = data.argmin(axis=0).astype(np.uint8)
     energy = sum(evaluate(labels, data, weights, penalties)[:2])
-    run.frame(f"each pixel for itself: energy {energy / SCALE:.1f}", labels=labels, energy=energy / SCALE)
+    run.frame(f"each pixel for itself: energy {ENERGY}", labels=labels, energy=energy / SCALE)
     moves = range(len(names)) if kind == "expansion" else list(combinations(range(len(names)), 2))
     tried = made = useless = 0  # useless: how many moves in a row are known to help no more
     while useless < len(moves):
@@ -186,7 +186,7 @@ def descend(
         if least < energy:
             changed = int((found != labels).sum())
             labels, energy, made, useless = found, least, made + 1, 1  # the same move again would find nothing
-            run.frame(f"{text}: energy {energy / SCALE:.1f}, {changed} pixels", labels=labels, energy=energy / SCALE)
+            run.frame(f"{text}: energy {ENERGY}, {changed} pixels", labels=labels, energy=energy / SCALE)
     return labels, tried, made
 
 

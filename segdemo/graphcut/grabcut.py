@@ -17,7 +17,7 @@ from pydantic import Field
 from ..errors import ScribbleError
 from ..labels import BINARY
 from ..method import Run, method, require_scribbles
-from ..segmentation import Segmentation
+from ..segmentation import ENERGY, Segmentation
 from ..strips import in_strips
 from .binary import (
     BACKGROUND,
@@ -143,7 +143,7 @@ def iterate(colours, seeds, labels, mixtures, nearness, weights, params: GrabCut
                 energy, cut = cuts.of_pixels(data, on_pass)
         changed = int((cut != labels).sum())
         if best is None or energy < best.energy or (cut != best.labels).any():
-            caption = f"round {number}: energy {energy / SCALE:.1f}, {changed} pixels changed"
+            caption = f"round {number}: energy {ENERGY}, {changed} pixels changed"
             run.frame(caption, labels=cut.copy(), energy=energy / SCALE, step=number)
         labels, best = cut, Round(cut, costs, data, energy, number, number > blocks)
         if not has_both(labels):  # a box may be empty, soft seeds overruled: there is nothing to learn from

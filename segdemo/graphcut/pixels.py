@@ -14,6 +14,7 @@ from collections.abc import Callable
 import numpy as np
 
 from ..method import Run
+from ..segmentation import ENERGY
 from .energy import BACKGROUND, OBJECT, SCALE, STEPS, cut_pairs, evaluate, pair_slices
 from .maxflow import GridMaxflow, grid_maxflow
 
@@ -63,7 +64,7 @@ def cut_frame(
     if run.keep_frames:
         energy = sum(evaluate(labels, data, weights)[:2]) / SCALE
         lonely = f"each {node} for itself (lambda = 0)"
-        caption = f"minimum cut at {part:.0%} of lambda: energy {energy:.1f}" if part else lonely
+        caption = f"minimum cut at {part:.0%} of lambda: energy {ENERGY}" if part else lonely
         run.frame(caption, labels=labels.copy(), image=image, energy=energy)
 
 

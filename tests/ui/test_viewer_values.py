@@ -8,7 +8,7 @@ from sent import unpack
 from viewer_samples import NASTY, photo, pixels_of, rich, segmentation, stripes
 
 from segdemo.labels import distinct_colours
-from segdemo.segmentation import Frame, Picture
+from segdemo.segmentation import ENERGY, Frame, Picture
 from segdemo.ui.viewer import viewer_value
 from segdemo.ui.viewer.payload import fit, pack
 
@@ -28,9 +28,21 @@ def test_value_is_plain_json_and_complete():
     assert again["title"] == "k-means" and again["subtitle"] == "0.3 s" and again["size"] == [60, 90]
     assert again["names"][1] == NASTY
     assert again["energy"] == [9.0, 4.0, 1.5] and [frame["caption"] for frame in again["frames"]][0] == "iteration 0"
-    assert again["facts"] == [[NASTY, 812], ["energy", 1.5]] and again["timings"] == [["stage", 0.25]]
+    assert again["facts"] == [[NASTY, "812"], ["energy", "1.5"]] and again["timings"] == [["stage", 0.25]]
     assert sum(again["shares"]) == pytest.approx(1)
     np.testing.assert_array_equal(unpack(again["labels"]), stripes(60, 90, 4))
+
+
+def test_an_energy_is_written_alike_in_caption_curve_and_facts():
+    frames = [Frame(f"round {i}: energy {ENERGY}", stripes(4, 6, 2)) for i in range(3)]
+    energy = [181234.5, 170001.875, 170001.625]
+    facts = {"energy": 170001.625, "data energy": 169001.25, "rounds": 3}
+    value = viewer_value(photo(4, 6), segmentation(4, 6, 2, frames=frames, energy=energy, facts=facts), "cuts")
+    assert value["energy_texts"] == ["181,234", "170,001.9", "170,001.6"]
+    assert [frame["caption"] for frame in value["frames"]] == [
+        f"round {i}: energy {text}" for i, text in enumerate(value["energy_texts"])
+    ]
+    assert value["facts"] == [["energy", "170,001.6"], ["data energy", "169,001"], ["rounds", "3"]]
 
 
 def test_sizes_are_bounded_and_nothing_is_enlarged():

@@ -10,12 +10,15 @@ import base64
 import json
 import math
 import zlib
+from collections.abc import Sequence
+from itertools import zip_longest
 from typing import Any
 
 import cv2
 import numpy as np
 
-from ...segmentation import Frame, Picture, Segmentation, resize_nearest
+from ...notation import number_text, told_apart
+from ...segmentation import ENERGY, Frame, Picture, Segmentation, resize_nearest
 
 MAX_FRAMES = 40
 FRAME_SIZE = 512
@@ -71,6 +74,8 @@ def viewer_value(
     kept = _evenly(len(segmentation.frames), MAX_FRAMES)
     frames = [segmentation.frames[i] for i in kept]
     aligned = len(segmentation.energy) == len(segmentation.frames)
+    energy = [_finite(segmentation.energy[i]) for i in kept] if aligned else []
+    texts = told_apart(energy)
     return {
         "state": "result",
         "title": title,
@@ -79,13 +84,14 @@ def viewer_value(
         "photo": photo_url(photo, size),
         **_labelled(segmentation, size),
         "scores": _scores(segmentation),
-        "frames": [_frame(frame) for frame in frames],
+        "frames": [_frame(frame, text) for frame, text in zip_longest(frames, texts, fillvalue="")],
         "steps": [i + 1 if segmentation.frames[i].step is None else segmentation.frames[i].step for i in kept],
-        "energy": [_finite(segmentation.energy[i]) for i in kept] if aligned else [],
+        "energy": energy,
+        "energy_texts": texts,
         "last": last,
         "energy_name": segmentation.energy_name,
         "pictures": [_picture(picture) for picture in segmentation.pictures],
-        "facts": [[str(key), _plain(value)] for key, value in segmentation.facts.items()],
+        "facts": [[str(key), _fact_text(value, energy, texts)] for key, value in segmentation.facts.items()],
         "timings": [[stage, float(seconds)] for stage, seconds in segmentation.timings.items()],
         "notices": list(segmentation.notices),
         "before": before and {"title": before[0]} | _labelled(before[1], size),
@@ -177,10 +183,10 @@ def _scores(segmentation: Segmentation) -> dict[str, Any] | None:
     return {"labels": leading.tolist(), "planes": pack(levels)}
 
 
-def _frame(frame: Frame) -> dict[str, Any]:
+def _frame(frame: Frame, energy: str) -> dict[str, Any]:
     labels = frame.labels
     return {
-        "caption": frame.caption,
+        "caption": frame.caption.replace(ENERGY, energy),
         "labels": None if labels is None else pack(resize_nearest(labels, fit(labels.shape, FRAME_SIZE))),
         "image": None if frame.image is None else photo_url(frame.image, fit(frame.image.shape, FRAME_SIZE), 85),
         "maps": {name: _map_url(values) for name, values in frame.maps.items()},
@@ -205,9 +211,16 @@ def _finite(value: float) -> float | None:
     return float(value) if math.isfinite(value) else None
 
 
-def _plain(value: Any) -> float | int | str | None:
-    """A number or text that JSON knows; the page writes numbers in its own way."""
+def _fact_text(value: Any, energies: Sequence[float | None], texts: Sequence[str]) -> str:
+    """A fact as it is written on the page; one of the replay's energies as it is written there."""
     value = value.item() if isinstance(value, np.generic) else value
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return str(value)
-    return value if math.isfinite(value) else str(value)
+    same = (
+        text for energy, text in zip(energies, texts, strict=True) if energy is not None and _is_same(value, energy)
+    )
+    return next(same, number_text(value))
+
+
+def _is_same(value: float, other: float) -> bool:
+    return isinstance(value, float) and math.isclose(value, other, rel_tol=1e-9)

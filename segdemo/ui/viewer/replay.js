@@ -29,6 +29,7 @@ class Replay {
     this.frames = result.frames;
     this.last = result.last;
     this.energy = result.energy;
+    this.energyTexts = result.energy_texts;
     this.steps = result.steps;
     this.box.hidden = this.frames.length === 0;
     this.position = this.frames.length;
@@ -126,6 +127,7 @@ class Replay {
     const first = this.steps[0], last = this.steps.at(-1);
     this.curveX = (i) => left + ((width - left - right) * (this.steps[i] - first)) / (last - first || 1);
     this.curveY = (value) => top + (floor - top) * (high > low ? (high - value) / (high - low) : 0.5);
+    const written = (value) => this.energyTexts[this.energy.indexOf(value)];
     const points = values.map(([i, value]) => [this.curveX(i).toFixed(1), this.curveY(value).toFixed(1)]);
     const text = (words, x, y, anchor = "start") => makeVector("text", { x, y, "text-anchor": anchor }, words);
     const path = points.join(" "), end = points[points.length - 1];
@@ -137,8 +139,8 @@ class Replay {
       makeVector("polygon", { class: "sv-area", points: `${points[0][0]},${floor} ${path} ${end[0]},${floor}` }),
       makeVector("polyline", { class: "sv-line", points: path }),
       ...points.map(([cx, cy]) => makeVector("circle", { class: "sv-dot", cx, cy, r: 2 })),
-      text(high > low ? number(high, true) : "", width - right, top + 12, "end"),
-      text(number(low, true), left, floor - 4),
+      text(high > low ? written(high) : "", width - right, top + 12, "end"),
+      text(written(low), left, floor - 4),
       text(`step ${first}`, left, height - 3), text(`step ${last}`, width - right, height - 3, "end"),
       this.needle, this.marker,
     );
@@ -148,7 +150,7 @@ class Replay {
   moveMarker() {
     if (this.figure.hidden || !this.needle) return;
     const at = Math.min(this.position, this.energy.length - 1), value = this.energy[at];
-    this.part("energy-value").textContent = number(value, true);
+    this.part("energy-value").textContent = this.energyTexts[at];
     this.needle.setAttribute("x1", this.curveX(at));
     this.needle.setAttribute("x2", this.curveX(at));
     this.marker.setAttribute("visibility", value === null ? "hidden" : "visible");

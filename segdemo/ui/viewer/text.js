@@ -27,15 +27,6 @@ function percent(part) {
   return value.toFixed(value < 0.995 ? 2 : value < 9.95 || value > 99 ? 1 : 0) + " %";
 }
 
-// A number as a person writes it, all digits of an integer unless `short`; text stays as it is.
-function number(value, short = false) {
-  if (typeof value !== "number") return value === null || value === undefined ? "" : String(value);
-  const size = Math.abs(value);
-  if (Number.isInteger(value) && size < (short ? 1e6 : 1e15)) return value.toLocaleString("en");
-  if (size >= 1e6 || size < 1e-3) return value.toExponential(2).replace("e+", "e");
-  return value.toLocaleString("en", size >= 1000 && !short ? { maximumFractionDigits: 0 } : { maximumSignificantDigits: 4 });
-}
-
 function duration(seconds) {
   if (seconds < 0.0005) return "< 1 ms";
   return seconds < 0.9995 ? `${Math.round(seconds * 1000)} ms` : `${seconds.toFixed(1)} s`;

@@ -128,7 +128,7 @@ class MaskViewer {
     this.showSides();
     this.replay.show(result);
     this.showPictures();
-    this.showChips("facts", result.facts.map(([name, value]) => [name, number(value)]));
+    this.showChips("facts", result.facts);
     this.showChips("timings", result.timings.map(([stage, seconds]) => [stage, duration(seconds)]));
     if (!this.hasChosenMode) this.setMode(this.hasMany ? "outline" : "fill");
     if (!this.hasChosenOpacity) this.setOpacity(100 * result.opacity);

@@ -1,0 +1,50 @@
+"""How numbers are written for people: 812, 7.662, 123,457, 7.941 · 10⁶."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+
+DIGITS = 4
+MOST_DIGITS = 8
+"""Of values that agree in so many digits none needs to be told from the other."""
+_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+def number_text(value: float, digits: int = DIGITS) -> str:
+    """``value`` to about ``digits`` significant digits, all digits before the point where they fit a million.
+
+    Powers of ten take over from a million on and below a thousandth; integers keep all digits.
+    """
+    if not math.isfinite(value):
+        return str(value)
+    sign = "−" if value < 0 else ""
+    if isinstance(value, int):
+        return f"{sign}{abs(value):,}"
+    mantissa, exponent = f"{abs(value):.{digits - 1}e}".split("e")
+    power = int(exponent)
+    if value and (power < -3 or power >= max(6, digits)):  # with digits enough the number itself is as short
+        return f"{sign}{_trimmed(mantissa)}\u00a0·\u00a010{str(power).translate(_RAISED)}"
+    return sign + _trimmed(f"{abs(value):,.{max(digits - 1 - power, 0)}f}")
+
+
+def told_apart(values: Sequence[float | None]) -> list[str]:
+    """The texts of a sequence, each with as many digits as it takes to tell it from its neighbours; "" for None."""
+    known = [value for value in values if value is not None]
+    digits = dict.fromkeys(known, DIGITS)  # by value: the same one is written alike wherever it stands
+    for pair in pairwise(known):
+        needed = _digits_apart(*pair)
+        digits |= {value: max(digits[value], needed) for value in pair}
+    return ["" if value is None else number_text(value, digits[value]) for value in values]
+
+
+def _digits_apart(first: float, second: float) -> int:
+    """The fewest digits in which two numbers look different; ``DIGITS`` where they are as good as equal."""
+    enough = (d for d in range(DIGITS, MOST_DIGITS + 1) if number_text(first, d) != number_text(second, d))
+    return next(enough, DIGITS)
+
+
+def _trimmed(text: str) -> str:
+    """Without zeros at the end of a fraction."""
+    return text.rstrip("0").rstrip(".") if "." in text else text
