@@ -229,7 +229,8 @@ def slic(image: np.ndarray, params: SlicParams, run: Run) -> Segmentation:
             else (1.0, spacing, params.compactness)
         )
         objective = mean_squared_distance(image, labels, *own)
-        caption = f"connectivity enforced: stray pieces join a neighbour, for a mean D² of {ENERGY}"
+        goes = "rises" if objective > steps[-1].objective else "falls"
+        caption = f"connectivity enforced: stray pieces leave their nearest centre for a neighbour, mean D² {goes} to {ENERGY}"
         run.frame(caption, labels, energy=objective)
     return Segmentation(
         labels,

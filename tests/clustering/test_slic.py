@@ -186,6 +186,8 @@ def test_replay_ends_with_the_result():
     assert np.mean(run.frames[-2].labels == result.labels) > 0.8
     np.testing.assert_array_equal(run.frames[-1].labels, result.labels)
     assert np.array_equal(result.palette[3], image[result.labels == 3].mean(0).round())
+    rises = run.energy[-1] > run.energy[-2]  # the assignment before was to the nearest centres
+    assert f"mean D² {'rises' if rises else 'falls'} to" in run.frames[-1].caption
 
 
 @pytest.mark.parametrize("adaptive", [False, True])

@@ -57,7 +57,7 @@ def viewer_value(
     subtitle: str = "",
     display_size: int = 1024,
     before: tuple[str, Segmentation] | None = None,
-    last: str = "result",
+    last: str = "",
 ) -> dict[str, Any]:
     """Everything the viewer shows of one result, as JSON-serialisable values.
 
@@ -68,7 +68,7 @@ def viewer_value(
         subtitle: what stands beside it, e.g. ``"2.1 s, 4.8 M parameters"``.
         display_size: long side, in pixels, at which photo and labels are sent (never enlarged).
         before: title and labels of another segmentation of the photo, to lie left of the divider.
-        last: what the replay calls its end, the segmentation itself.
+        last: what the replay calls its end, the segmentation itself; by default the result of its last frame.
     """
     size = fit(segmentation.labels.shape, display_size)
     kept = _evenly(len(segmentation.frames), MAX_FRAMES)
@@ -76,6 +76,7 @@ def viewer_value(
     aligned = len(segmentation.energy) == len(segmentation.frames)
     energy = [_finite(segmentation.energy[i]) for i in kept] if aligned else []
     texts = told_apart(energy)
+    shown = [_frame(frame, text) for frame, text in zip_longest(frames, texts, fillvalue="")]
     return {
         "state": "result",
         "title": title,
@@ -84,11 +85,11 @@ def viewer_value(
         "photo": photo_url(photo, size),
         **_labelled(segmentation, size),
         "scores": _scores(segmentation),
-        "frames": [_frame(frame, text) for frame, text in zip_longest(frames, texts, fillvalue="")],
+        "frames": shown,
         "steps": [i + 1 if segmentation.frames[i].step is None else segmentation.frames[i].step for i in kept],
         "energy": energy,
         "energy_texts": texts,
-        "last": last,
+        "last": last or (f"result ({shown[-1]['caption']})" if shown else "result"),
         "energy_name": segmentation.energy_name,
         "pictures": [_picture(picture) for picture in segmentation.pictures],
         "facts": [[str(key), _fact_text(value, energy, texts)] for key, value in segmentation.facts.items()],
