@@ -129,6 +129,7 @@ class Run:
         maps: dict[str, np.ndarray] | None = None,
         energy: float | None = None,
         step: int | None = None,
+        is_after: bool = False,
     ) -> None:
         """Add one step to the replay (see ``Frame``); ``energy`` is the objective after it.
 
@@ -138,7 +139,7 @@ class Run:
             return
         if step is None:
             step = self.frames[-1].step + 1 if self.frames else 1
-        self.frames.append(Frame(caption, labels, image, maps or {}, step))
+        self.frames.append(Frame(caption, labels, image, maps or {}, step, is_after))
         if energy is not None:
             self.energy.append(float(energy))
 

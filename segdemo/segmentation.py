@@ -21,8 +21,9 @@ class Frame:
         labels: (h, w) integer labels after this step, in the palette of the segmentation.
         image: (h, w, 3) uint8 to show instead of the photo (for example mean colours).
         maps: named (h, w) float maps in [0, 1] that belong to this step (for example beliefs).
-        step: the number of this step among all that the method took, of which a replay may leave out some;
-            None where none is left out.
+        step: the number of this step among all that the method took, of which a replay may leave out some, 0 for what
+            they start from; None where none is left out.
+        is_after: whether this follows upon the steps that are counted, as SLIC's connectivity upon its iterations.
     """
 
     caption: str
@@ -30,6 +31,7 @@ class Frame:
     image: np.ndarray | None = None
     maps: dict[str, np.ndarray] = field(default_factory=dict)
     step: int | None = None
+    is_after: bool = False
 
 
 @dataclass
@@ -56,6 +58,7 @@ class Segmentation:
         frames: the replay, may be empty.
         energy: the objective after each frame, same length as ``frames``, or empty.
         energy_name: what ``energy`` measures, with its unit.
+        step_names: what the method calls one and many of its steps.
         pictures: further pictures, in the order to show them.
         facts: single values worth showing (``{"cut edges": 812}``).
         notices: sentences the visitor should read (``"ran on the CPU because ..."``).
@@ -73,6 +76,7 @@ class Segmentation:
     frames: list[Frame] = field(default_factory=list)
     energy: list[float] = field(default_factory=list)
     energy_name: str = "energy"
+    step_names: tuple[str, str] = ("step", "steps")
     pictures: list[Picture] = field(default_factory=list)
     facts: dict[str, float | int | str] = field(default_factory=dict)
     notices: list[str] = field(default_factory=list)

@@ -160,6 +160,7 @@ def kmeans(image: np.ndarray, params: KMeansParams, run: Run) -> Segmentation:
         ["cluster 1 (largest)", *(f"cluster {k + 1}" for k in range(1, clusters))],
         palette,
         energy_name="objective Σ δᵢⱼ ‖xᵢ − cⱼ‖²",
+        step_names=("iteration", "iterations"),
         opacity=1.0,
         pictures=[
             Picture("mean colours", paint(palette, labels), "Each pixel in the mean colour of its cluster."),

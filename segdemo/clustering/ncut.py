@@ -65,7 +65,7 @@ WEAKEST = 3e-4
 class Parted:
     """The parts of a graph of N nodes: ``labels`` (N,), the eigenvectors behind them, and how they came about.
 
-    ``steps`` are captions, labels and objectives, one by one.
+    ``steps`` are captions, labels and objectives, one by one; the first has the number ``first_step``.
     """
 
     labels: np.ndarray
@@ -73,6 +73,8 @@ class Parted:
     eigenvectors: np.ndarray
     objective: str
     steps: list[tuple[str, np.ndarray, float]]
+    step_names: tuple[str, str]
+    first_step: int
     facts: dict[str, Any] = field(default_factory=dict)
 
 
@@ -102,7 +104,8 @@ def k_way(graph: Graph, params: NcutParams, run: Run) -> Parted:
         (f"rounding {number}: Ncut {ncut_value(affinity, step.labels):.4f}", step.labels, step.error)
         for number, step in enumerate(cut.rounding if run.keep_frames else [], start=1)
     ]
-    return Parted(cut.labels, cut.eigenvalues, cut.eigenvectors, "rounding error ‖X − X̃R‖²", steps, facts)
+    named = ("rounding", "roundings"), 1
+    return Parted(cut.labels, cut.eigenvalues, cut.eigenvectors, "rounding error ‖X − X̃R‖²", steps, *named, facts)
 
 
 def recursive(graph: Graph, params: NcutParams, run: Run) -> Parted:
@@ -116,10 +119,10 @@ def recursive(graph: Graph, params: NcutParams, run: Run) -> Parted:
     for cuts in range(len(tree.leaves()) if run.keep_frames else 0):
         labels = tree.labels(cuts)
         value = ncut_value(affinity, labels)
-        steps.append((f"{cuts} cuts: Ncut {value:.4f}" if cuts else "the whole photo", labels, value))
+        steps.append((f"{cuts} cut{'s' * (cuts > 1)}: Ncut {value:.4f}" if cuts else "the whole photo", labels, value))
     parts = len(tree.leaves())
     facts = {f"K at the Ncut limit of {limit:g}": parts} if params.automatic else {}
-    return Parted(tree.labels(), values, vectors, "Ncut of all parts", steps, facts)
+    return Parted(tree.labels(), values, vectors, "Ncut of all parts", steps, ("cut", "cuts"), 0, facts)
 
 
 def pictures(
@@ -192,12 +195,13 @@ def ncut(image: np.ndarray, params: NcutParams, run: Run) -> Segmentation:
     labels = rank[labels]
     for number, (caption, step, value) in enumerate(parted.steps, start=1):
         run.step(0.7 + 0.3 * number / len(parted.steps), caption)
-        run.frame(caption, rank[graph.paint(step)], energy=value)
+        run.frame(caption, rank[graph.paint(step)], energy=value, step=parted.first_step + number - 1)
     result = Segmentation(
         labels,
         ["segment 1 (largest)", *(f"segment {k + 1}" for k in range(1, segments))],
         distinct_colours(segments),
         energy_name=parted.objective,
+        step_names=parted.step_names,
         pictures=pictures(image, labels, contours, graph, parted),
         facts=facts_of(graph, parted, params.graph == "pixels"),
     )

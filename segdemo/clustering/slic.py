@@ -231,13 +231,14 @@ def slic(image: np.ndarray, params: SlicParams, run: Run) -> Segmentation:
         objective = mean_squared_distance(image, labels, *own)
         goes = "rises" if objective > steps[-1].objective else "falls"
         caption = f"connectivity enforced: stray pieces leave their nearest centre for a neighbour, mean D² {goes} to {ENERGY}"
-        run.frame(caption, labels, energy=objective)
+        run.frame(caption, labels, energy=objective, is_after=True)
     return Segmentation(
         labels,
         [f"superpixel {k + 1}" for k in range(count)],
         palette,
         title="SLICO superpixels" if params.adaptive else "",
         energy_name="mean squared distance D² per pixel",
+        step_names=("iteration", "iterations"),
         pictures=[
             Picture("boundaries", draw_boundaries(image, labels), "The superpixels' boundaries on the photo."),
             Picture(

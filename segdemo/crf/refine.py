@@ -95,6 +95,7 @@ def refine(image: np.ndarray, segmentation: Segmentation, params: RefinementPara
         labels=labels.astype(segmentation.labels.dtype),
         working_scores=after,
         energy_name="variational free energy of the CRF (nats per pixel)",
+        step_names=("iteration", "iterations"),
         pictures=segmentation.pictures + _before_and_after(before, after, start, segmentation.names),
         facts=segmentation.facts | {"pixels changed by the CRF": f"{changed} %"},
         notices=segmentation.notices + [ALL_GONE] * bool(start.any() and not labels.any()),

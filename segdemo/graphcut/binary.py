@@ -140,6 +140,7 @@ def graphcut(image: np.ndarray, params: GraphCutParams, run: Run) -> Segmentatio
         pictures += [regions.picture(image, labels)] if regions else []
     return Segmentation(
         labels=labels, names=list(BINARY.names), palette=BINARY.palette, energy_name="energy (nats)",
+        step_names=("cut", "cuts"),
         pictures=pictures, facts=facts,
     )  # fmt: skip
 
@@ -261,7 +262,7 @@ def remove_islands(labels, seeds, data, weights, params: EdgeParams, run: Run) -
     if not removed.any():
         return {"pixels in parts removed": 0}
     energy = sum(evaluate(labels, data, weights)[:2]) / SCALE
-    run.frame("parts without an object stroke removed", labels=labels.copy(), energy=energy)
+    run.frame("parts without an object stroke removed", labels=labels.copy(), energy=energy, is_after=True)
     return {"energy with parts removed": energy, "pixels in parts removed": int(removed.sum())}
 
 

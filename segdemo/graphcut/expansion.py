@@ -104,6 +104,7 @@ def expansion(image: np.ndarray, params: ExpansionParams, run: Run) -> Segmentat
     title = TITLES[params.moves] + (f", {params.pairwise.replace('-', ' ')}" if params.pairwise != "potts" else "")
     return Segmentation(
         labels=labels, names=names, palette=palette, energy_name="energy (nats)",
+        step_names=("move", "moves"),
         pictures=pictures, facts=facts, title=title,
     )  # fmt: skip
 
@@ -172,7 +173,7 @@ def descend(
     """
     labels = data.argmin(axis=0).astype(np.uint8)
     energy = sum(evaluate(labels, data, weights, penalties)[:2])
-    run.frame(f"each pixel for itself: energy {ENERGY}", labels=labels, energy=energy / SCALE)
+    run.frame(f"each pixel for itself: energy {ENERGY}", labels=labels, energy=energy / SCALE, step=0)
     moves = range(len(names)) if kind == "expansion" else list(combinations(range(len(names)), 2))
     tried = made = useless = 0  # useless: how many moves in a row are known to help no more
     while useless < len(moves):

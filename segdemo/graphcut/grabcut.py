@@ -81,6 +81,7 @@ def grabcut(image: np.ndarray, params: GrabCutParams, run: Run) -> Segmentation:
     facts |= {"lambda": params.smoothness, "sigma (Lab units)": round(params.sigma or sigma, 3)}
     return Segmentation(
         labels=labels, names=list(BINARY.names), palette=BINARY.palette, energy_name="energy (nats)",
+        step_names=("round", "rounds"),
         pictures=[*cost_pictures(posterior_costs(-best.costs)), cut_picture(labels, weights)] if run.keep_frames else [],
         facts=facts, notices=[] if has_both(labels) else [vanished(int(labels[0, 0]), seeds)],
     )  # fmt: skip

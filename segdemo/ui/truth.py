@@ -124,7 +124,9 @@ def as_segmentation(humans: list[np.ndarray]) -> Segmentation:
     for number, labels in enumerate(maps, start=1):
         regions = len(np.unique(labels[labels > 0]))
         frames.append(Frame(f"person {number} of {len(maps)}: {regions} regions", labels))
-    return Segmentation(maps[-1], names, palette, frames=frames if len(frames) > 1 else [])
+    return Segmentation(
+        maps[-1], names, palette, frames=frames if len(frames) > 1 else [], step_names=("person", "people")
+    )
 
 
 def numbered(labels: np.ndarray) -> np.ndarray:

@@ -183,6 +183,7 @@ def test_replay_ends_with_the_result():
     run = Run()
     result = slic(image, SlicParams(superpixels=100, iterations=7), run)
     assert len(run.frames) == len(run.energy) == 8  # seven iterations, then connectivity
+    assert [frame.is_after for frame in run.frames] == [False] * 7 + [True]
     assert np.mean(run.frames[-2].labels == result.labels) > 0.8
     np.testing.assert_array_equal(run.frames[-1].labels, result.labels)
     assert np.array_equal(result.palette[3], image[result.labels == 3].mean(0).round())

@@ -93,6 +93,7 @@ def test_the_replay_of_people_ends_with_the_last_of_them(tmp_path, monkeypatch):
     *_, value, _ = load_truth("people.mat", own)
     assert [frame["caption"] for frame in value["frames"]] == ["person 1 of 2: 2 regions"]
     assert value["last"] == "person 2 of 2: 3 regions"
+    assert value["step_names"][1] == "people" and value["count"] == value["shown"] == 2
 
 
 @pytest.fixture(scope="module")

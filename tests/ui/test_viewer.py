@@ -7,7 +7,7 @@ import gradio as gr
 import numpy as np
 import pytest
 from steady import console_errors, load, wait_for
-from viewer_samples import NASTY, long, photo, pixels_of, rich, segmentation
+from viewer_samples import NASTY, counted, long, photo, pixels_of, rich, segmentation
 
 from segdemo.labels import distinct_colours
 from segdemo.ui.viewer import as_text, empty_value, error_value, viewer, viewer_value
@@ -59,6 +59,7 @@ def results():
         "rich": viewer_value(photo(), rich(), NASTY, "4 M parameters"),
         "many": viewer_value(photo(120, 240), many, "superpixels"),
         "long": viewer_value(photo(), long(), "long"),
+        "counted": viewer_value(photo(), counted(), "counted"),
         "plain": viewer_value(photo(), segmentation(), "plain"),
         "duel": viewer_value(photo(), segmentation(), "right", before=("left", segmentation(count=6))),
     }
@@ -75,7 +76,7 @@ def address(results):
     with gr.Blocks() as demo:
         with gr.Row():
             left, right = viewer(group="pair", label="left"), viewer(group="pair", label="right")
-        for name in ("rich", "many", "long", "duel"):
+        for name in ("rich", "many", "long", "counted", "duel"):
             gr.Button(name, elem_id=name).click(
                 lambda name=name: (results[name], results["plain"]), None, [left, right]
             )
@@ -202,7 +203,7 @@ def test_two_results_under_one_divider_are_read_and_chosen_from_by_themselves(pa
 
 def test_the_curves_axis_counts_iterations_where_the_replay_leaves_out_some(page):
     page.press("long")
-    page.wait(lambda: page.part(0, "frame-count").text == "5 of 100 steps")
+    page.wait(lambda: page.part(0, "frame-count").text == "100 steps, 5 shown")
     places = page.ask("return v.replay.steps.map((_, i) => v.replay.curveX(i));")
     np.testing.assert_allclose(np.diff(places) / (places[-1] - places[0]), np.diff([1, 2, 3, 20, 100]) / 99)
     words = [
@@ -213,23 +214,37 @@ def test_the_curves_axis_counts_iterations_where_the_replay_leaves_out_some(page
     assert page.part(0, "frame-count").text == "step 20 of 100" and page.part(0, "energy-value").text == "3"
 
 
+def test_the_count_is_of_iterations_without_the_start_and_what_follows_upon_them(page):
+    page.press("counted")
+    page.wait(lambda: page.part(0, "frame-count").text == "2 iterations")
+    words = []
+    for _ in range(4):
+        page.part(0, "step-back").click()
+        words.append(page.part(0, "frame-count").text)
+    assert words == ["after 2 iterations", "iteration 2 of 2", "iteration 1 of 2", "iteration 0 of 2"]
+
+
 def test_replay_steps_jumps_and_ends_with_the_result(page):
     left, right = "\ue012", "\ue014"
     result = page.canvas()
     assert page.part(0, "frame-count").text == "3 steps"
     page.keys(0, left, left)
-    page.wait(lambda: page.part(0, "caption").text == "iteration 1" and page.part(0, "frame-count").text == "2 / 3")
+    page.wait(
+        lambda: page.part(0, "caption").text == "iteration 1" and page.part(0, "frame-count").text == "step 2 of 3"
+    )
     assert page.part(0, "energy-value").text == "4"
     page.wait(lambda: (page.canvas() != result).any())
     page.part(0, "energy").find_element("css selector", "svg").click()  # its middle is step 2 of 3
-    assert page.part(0, "frame-count").text == "2 / 3"
+    assert page.part(0, "frame-count").text == "step 2 of 3"
     page.part(0, "layer").find_element("css selector", "option[value=belief]").click()
     page.wait(lambda: page.ask("return Boolean(v.stage.scene.map);"))
     page.keys(0, right, right)
     page.wait(lambda: not page.ask("return Boolean(v.stage.scene.map);"))
     np.testing.assert_array_equal(page.canvas(), result)
     page.keys(0, " ", " ")  # plays from the start, and pauses there
-    assert page.part(0, "frame-count").text == "1 / 3" and page.part(0, "play").get_attribute("aria-label") == "play"
+    assert (
+        page.part(0, "frame-count").text == "step 1 of 3" and page.part(0, "play").get_attribute("aria-label") == "play"
+    )
     page.keys(0, " ")
     page.wait(lambda: page.part(0, "frame-count").text == "3 steps")
     assert page.part(0, "play").get_attribute("aria-label") == "play"

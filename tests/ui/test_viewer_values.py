@@ -43,6 +43,7 @@ def test_an_energy_is_written_alike_in_caption_curve_and_facts():
         f"round {i}: energy {text}" for i, text in enumerate(value["energy_texts"])
     ]
     assert value["last"] == f"result ({value['frames'][-1]['caption']})"
+    assert value["count"] == value["shown"] == 3 and value["after"] == [False] * 3
     assert value["facts"] == [["energy", "170,001.6"], ["data energy", "169,001"], ["rounds", "3"]]
 
 

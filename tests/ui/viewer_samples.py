@@ -50,3 +50,9 @@ def long():
     """A replay of iterations 1, 2, 3, 20, 100 of which the energy falls."""
     frames = [Frame(f"iteration {n}", stripes(60, 90, 3), step=n) for n in (1, 2, 3, 20, 100)]
     return segmentation(frames=frames, energy=[9.0, 7.0, 5.0, 3.0, 1.0])
+
+
+def counted():
+    """A replay of the start, two iterations, and what follows upon them."""
+    frames = [Frame(f"state {n}", stripes(60, 90, 3), step=n, is_after=n == 3) for n in range(4)]
+    return segmentation(frames=frames, step_names=("iteration", "iterations"))

@@ -74,6 +74,8 @@ def viewer_value(
     kept = _evenly(len(segmentation.frames), MAX_FRAMES)
     frames = [segmentation.frames[i] for i in kept]
     aligned = len(segmentation.energy) == len(segmentation.frames)
+    numbers = [i if frame.step is None else frame.step for i, frame in enumerate(segmentation.frames, start=1)]
+    counted = [number for number, frame in zip(numbers, segmentation.frames, strict=True) if not frame.is_after]
     energy = [_finite(segmentation.energy[i]) for i in kept] if aligned else []
     texts = told_apart(energy)
     shown = [_frame(frame, text) for frame, text in zip_longest(frames, texts, fillvalue="")]
@@ -86,7 +88,12 @@ def viewer_value(
         **_labelled(segmentation, size),
         "scores": _scores(segmentation),
         "frames": shown,
-        "steps": [i + 1 if segmentation.frames[i].step is None else segmentation.frames[i].step for i in kept],
+        "steps": [numbers[i] for i in kept],
+        "step_names": list(segmentation.step_names),
+        # How many steps there were of what is counted; an end with a name of its own is one more.
+        "count": max(counted, default=0) + bool(last),
+        "shown": sum(numbers[i] in counted and numbers[i] > 0 for i in kept) + bool(last),
+        "after": [frame.is_after for frame in frames],
         "energy": energy,
         "energy_texts": texts,
         "last": last or (f"result ({shown[-1]['caption']})" if shown else "result"),

@@ -30,7 +30,7 @@ class Replay {
     this.last = result.last;
     this.energy = result.energy;
     this.energyTexts = result.energy_texts;
-    this.steps = result.steps;
+    Object.assign(this, { steps: result.steps, after: result.after, total: result.count, shown: result.shown, names: result.step_names });
     this.box.hidden = this.frames.length === 0;
     this.position = this.frames.length;
     this.slider.max = this.frames.length;
@@ -100,7 +100,7 @@ class Replay {
     this.slider.value = this.position;
     this.slider.style.setProperty("--part", count ? `${(100 * this.position) / count}%` : "0%");
     this.slider.setAttribute("aria-valuetext", caption);
-    this.part("frame-count").textContent = this.count(count);
+    this.part("frame-count").textContent = this.count();
     this.part("caption").textContent = caption;
     this.part("play").classList.toggle("sv-playing", Boolean(this.timer));
     this.part("play").setAttribute("aria-label", this.timer ? "pause" : "play");
@@ -109,11 +109,12 @@ class Replay {
     this.moveMarker();
   }
 
-  // Which step is shown, or how many there are; by the steps' own numbers where the replay leaves out some.
-  count(shown) {
-    const first = this.steps[0], last = this.steps.at(-1), areAll = last - first < shown;
-    if (this.frame) return areAll ? `${this.position + 1} / ${shown}` : `step ${this.steps[this.position]} of ${last}`;
-    return areAll ? `${shown} step${shown === 1 ? "" : "s"}` : `${shown} of ${last - first + 1} steps`;
+  // Which step is shown, or how many the method took, by its own numbers: the replay may leave out some of them, begin
+  // with 0 or end with what is none of them.
+  count() {
+    const all = `${this.total} ${this.names[this.total === 1 ? 0 : 1]}`;
+    if (this.frame) return this.after[this.position] ? `after ${all}` : `${this.names[0]} ${this.steps[this.position]} of ${this.total}`;
+    return this.shown < this.total ? `${all}, ${this.shown} shown` : all;
   }
 
   // Drawn at the size it has on the page, so that its text keeps the size of text.
@@ -141,7 +142,8 @@ class Replay {
       ...points.map(([cx, cy]) => makeVector("circle", { class: "sv-dot", cx, cy, r: 2 })),
       text(high > low ? written(high) : "", width - right, top + 12, "end"),
       text(written(low), left, floor - 4),
-      text(`step ${first}`, left, height - 3), text(`step ${last}`, width - right, height - 3, "end"),
+      text(`${this.names[0]} ${first}`, left, height - 3),
+      text(this.after.at(-1) ? "afterwards" : `${this.names[0]} ${last}`, width - right, height - 3, "end"),
       this.needle, this.marker,
     );
     this.moveMarker();
