@@ -123,8 +123,7 @@ def face_off(pins: list[Result], left: int | None, right: int | None) -> dict:
     (one, one_title), (two, two_title) = by_number[left], by_number[right]
     (photo, segmentation), (_, other) = two.shown(), one.shown()
     alike = f"{agreement(other.labels, segmentation.labels):.1%} of pixel pairs grouped alike (Rand index)"
-    # What is told of one of the two alone stays with its own card; neither side's mask is to hide the photo.
-    both = replace(segmentation, facts={}, timings={}, opacity=min(segmentation.opacity, other.opacity))
+    both = replace(segmentation, facts={}, timings={})  # what is told of one of the two alone stays with its own card
     return viewer_value(photo, both, two_title, alike, before=(one_title, other))
 
 

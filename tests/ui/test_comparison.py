@@ -55,7 +55,8 @@ def test_under_the_divider_nothing_is_told_of_one_side_alone_and_the_photo_is_se
 
     left, right = result(), result(opacity=1.0, facts={"clusters": 1}, timings={"clustering": 0.1})
     value = face_off([left, right], left.number, right.number)
-    assert value["opacity"] == 0.6 and value["facts"] == value["timings"] == []
+    assert value["opacity"] == 0.6 and value["own_colours"] and not value["before"]["own_colours"]
+    assert value["facts"] == value["timings"] == []
     assert value["title"] == "2. k-means" and value["before"]["title"] == "1. k-means"
     assert face_off([left], left.number, right.number)["state"] == "empty"
 

@@ -178,6 +178,7 @@ def test_two_results_under_one_divider_are_read_and_chosen_from_by_themselves(pa
     assert [tag.text for tag in page.viewer(0).find_elements("css selector", ".sv-tag")] == ["left", "right"]
     assert page.part(0, "before-title").text == "Left: left" and page.part(0, "after-title").text == "Right: right"
     assert page.part(0, "compare").get_attribute("aria-pressed") == "true"
+    assert page.part(0, "mode-both").get_attribute("aria-pressed") == "true"
     counts = [
         len(page.part(0, name).find_elements("css selector", ".sv-label")) for name in ("before-legend", "legend")
     ]

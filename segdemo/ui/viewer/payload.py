@@ -86,6 +86,8 @@ def viewer_value(
         "size": list(segmentation.labels.shape),
         "photo": photo_url(photo, size),
         **_labelled(segmentation, size),
+        # Neither side of a divider is to hide the photo.
+        "opacity": min(side.opacity for side in (segmentation, *(before or ())[1:])),
         "scores": _scores(segmentation),
         "frames": shown,
         "steps": [numbers[i] for i in kept],
@@ -114,7 +116,7 @@ def _labelled(segmentation: Segmentation, size: tuple[int, int]) -> dict[str, An
         "palette": _hex(segmentation.palette),
         "shares": [round(float(share), 6) for share in segmentation.shares],
         "listed": _occurring(segmentation),
-        "opacity": segmentation.opacity,
+        "own_colours": segmentation.opacity == 1,
         # A black background only darkens the photo; the legend brings it back.
         "hidden": [0] if segmentation.names[0] == "background" and not segmentation.palette[0].any() else [],
     }

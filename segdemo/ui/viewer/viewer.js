@@ -7,8 +7,8 @@ const wantsKey = (node, key) => node.matches("input, select, [role=slider]") ||
   ((key === " " || key === "enter") && node.matches("button, summary"));
 
 // What a Mask shows of a result, with the choice of labels made in a legend.
-const sideOf = (labels, { palette, listed, opacity }, legend) =>
-  ({ labels, colours: palette, visible: legend.visible, thin: listed.length > FEW_LABELS, ownColours: opacity === 1 });
+const sideOf = (labels, { palette, listed, own_colours }, legend) =>
+  ({ labels, colours: palette, visible: legend.visible, thin: listed.length > FEW_LABELS, ownColours: own_colours });
 
 // The label at (u, v) of a label map; shares of the area by label, an array or a Map.
 function labelAt(labels, { names, palette }, shares, u, v) {
@@ -48,9 +48,11 @@ class MaskViewer {
     return this.root.querySelector(`[data-testid="${name}"]`);
   }
 
-  // Too many labels for a colour each to mean anything: superpixels.
-  get hasMany() {
-    return [this.result, this.result.before].some((side) => side && side.listed.length > FEW_LABELS);
+  // Lines for labels too many for a colour each to mean anything, superpixels; fill and lines where two results share
+  // the picture, as one of them may be hardly seen in either alone.
+  get openingMode() {
+    const { before, listed } = this.result;
+    return before ? "both" : listed.length > FEW_LABELS ? "outline" : "fill";
   }
 
   // This viewer and those of its group that are still on the page.
@@ -130,7 +132,7 @@ class MaskViewer {
     this.showPictures();
     this.showChips("facts", result.facts);
     this.showChips("timings", result.timings.map(([stage, seconds]) => [stage, duration(seconds)]));
-    if (!this.hasChosenMode) this.setMode(this.hasMany ? "outline" : "fill");
+    if (!this.hasChosenMode) this.setMode(this.openingMode);
     if (!this.hasChosenOpacity) this.setOpacity(100 * result.opacity);
     this.compose();
     if (isNewPhoto) this.stage.setView({ zoom: 1, x: 0.5, y: 0.5 }, false);
