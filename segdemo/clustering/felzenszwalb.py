@@ -214,6 +214,7 @@ def felzenszwalb(image: np.ndarray, params: FelzenszwalbParams, run: Run) -> Seg
         ["region 1 (largest)", *(f"region {k + 1}" for k in range(1, count))],
         palette,
         energy_name="regions",
+        opacity=1.0,
         pictures=[
             Picture("boundaries", draw_boundaries(image, labels), "The regions' boundaries on the photo."),
             Picture("mean colours", colours, "Each region in its mean colour."),

@@ -237,6 +237,7 @@ def slic(image: np.ndarray, params: SlicParams, run: Run) -> Segmentation:
         [f"superpixel {k + 1}" for k in range(count)],
         palette,
         title="SLICO superpixels" if params.adaptive else "",
+        opacity=1.0,
         energy_name="mean squared distance D² per pixel",
         step_names=("iteration", "iterations"),
         pictures=[

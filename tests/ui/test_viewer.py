@@ -55,10 +55,13 @@ class Page:
 def results():
     many = segmentation(120, 240, 4000)
     many.labels = (np.arange(120 * 240).reshape(120, 240) // 7) % 4000
+    tiny = segmentation(32, 48, 384, opacity=1.0)
+    tiny.labels = np.arange(384).reshape(16, 24).repeat(2, 0).repeat(2, 1)  # every second pixel begins another one
     return {
         "rich": viewer_value(photo(), rich(), NASTY, "4 M parameters"),
         "many": viewer_value(photo(120, 240), many, "superpixels"),
         "long": viewer_value(photo(), long(), "long"),
+        "tiny": viewer_value(np.zeros((32, 48, 3), np.uint8), tiny, "tiny"),
         "counted": viewer_value(photo(), counted(), "counted"),
         "plain": viewer_value(photo(), segmentation(), "plain"),
         "duel": viewer_value(photo(), segmentation(), "right", before=("left", segmentation(count=6))),
@@ -76,7 +79,7 @@ def address(results):
     with gr.Blocks() as demo:
         with gr.Row():
             left, right = viewer(group="pair", label="left"), viewer(group="pair", label="right")
-        for name in ("rich", "many", "long", "counted", "duel"):
+        for name in ("rich", "many", "tiny", "long", "counted", "duel"):
             gr.Button(name, elem_id=name).click(
                 lambda name=name: (results[name], results["plain"]), None, [left, right]
             )
@@ -170,6 +173,15 @@ def test_drawing_modes_opacity_and_divider_change_the_canvas(page):
     page.ask("v.setOpacity(0);")
     page.keys(0, "b")
     np.testing.assert_array_equal(page.canvas()[:, : middle - 4], divided[:, : middle - 4])  # the bare photo
+
+
+def test_lines_on_a_tiny_photo_leave_most_of_its_superpixels_to_be_seen(page):
+    page.press("tiny")
+    page.wait(lambda: page.part(0, "title").text == "tiny")
+    assert page.part(0, "mode-outline").get_attribute("aria-pressed") == "true"
+    shown = page.canvas().astype(int)
+    yellow = (shown[..., 2] > 200) & (shown[..., 1] > 180) & (shown[..., 0] < 120)
+    assert 0.02 < yellow.mean() < 0.4
 
 
 def test_two_results_under_one_divider_are_read_and_chosen_from_by_themselves(page):

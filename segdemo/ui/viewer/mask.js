@@ -2,6 +2,10 @@
 
 const BRIGHT = 0x4de1ff;  // ABGR: one yellow, for lines of labels too many for a colour each, or in the photo's own colours
 
+// Boundaries of a photo of few pixels are drawn on so many times as many, or they would cover whole superpixels.
+const FINE = 512, MOST_TIMES = 8;
+const finenessOf = ({ width, height }) => Math.min(MOST_TIMES, Math.max(1, Math.floor(FINE / Math.max(width, height))));
+
 class Mask {
   constructor() {
     this.fill = blankCanvas(1, 1);
@@ -11,7 +15,7 @@ class Mask {
 
   // side: { labels, colours, visible, thin, ownColours }, or null for nothing to show
   show(side) {
-    if (!side || !this.side || side.labels !== this.side.labels) this.edge = null;
+    if (!side || !this.side || side.labels !== this.side.labels) this.edge = this.fine = null;
     this.side = side;
     this.stale = true;
   }
@@ -20,10 +24,11 @@ class Mask {
   paint(width, withOutline) {
     if (!this.side || !this.side.labels) return;
     const { labels, colours, visible, thin, ownColours } = this.side;
-    const reach = thin ? 1 : Math.min(4, Math.max(1, Math.round((1.2 * labels.width) / width)));
+    const times = finenessOf(labels), reach = thin ? 1 : Math.min(4, Math.max(1, Math.round((1.2 * times * labels.width) / width)));
     const wantsEdge = withOutline && (!this.edge || reach !== this.reach);
     if (wantsEdge) {
-      this.edge = boundaries(labels, reach, thin);
+      this.fine = this.fine || (times > 1 ? enlarge(labels, times) : labels);
+      this.edge = boundaries(this.fine, reach, thin);
       this.reach = reach;
     }
     if (!this.stale && !wantsEdge) return;
@@ -35,6 +40,7 @@ class Mask {
     paintPixels(this.fill, labels.width, labels.height, (i) => tint[labels.values[i]]);
     if (!withOutline) return;
     const lines = thin || ownColours ? tint.map((pixel) => pixel && (pixel & 0xff000000) | BRIGHT) : tint;
-    paintPixels(this.outline, labels.width, labels.height, (i) => (this.edge[i] ? lines[labels.values[i]] : 0));
+    const { width: across, height: down, values } = this.fine;
+    paintPixels(this.outline, across, down, (i) => (this.edge[i] ? lines[values[i]] : 0));
   }
 }

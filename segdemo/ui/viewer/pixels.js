@@ -58,6 +58,16 @@ function boundaries({ width, height, values }, reach, thin) {
   return edge;
 }
 
+// The labels with each pixel `factor` times as wide and as high.
+function enlarge({ width, height, values }, factor) {
+  const large = { width: factor * width, height: factor * height, values: new values.constructor(factor * factor * values.length) };
+  for (let y = 0, i = 0; y < large.height; y++) {
+    const row = Math.floor(y / factor) * width;
+    for (let x = 0; x < large.width; x++, i++) large.values[i] = values[row + Math.floor(x / factor)];
+  }
+  return large;
+}
+
 // Part of the area per label, as a Map: only the labels that occur.
 function sharesOf({ values }) {
   const counts = new Map();
