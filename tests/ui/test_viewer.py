@@ -57,7 +57,12 @@ def results():
     many.labels = (np.arange(120 * 240).reshape(120, 240) // 7) % 4000
     tiny = segmentation(32, 48, 384, opacity=1.0)
     tiny.labels = np.arange(384).reshape(16, 24).repeat(2, 0).repeat(2, 1)  # every second pixel begins another one
+    grey = segmentation(60, 90, 50, opacity=1.0)
+    grey.palette[:] = 200
     return {
+        "mixed": viewer_value(
+            np.full((60, 90, 3), 50, np.uint8), segmentation(60, 90), "few", before=("superpixels", grey)
+        ),
         "rich": viewer_value(photo(), rich(), NASTY, "4 M parameters"),
         "many": viewer_value(photo(120, 240), many, "superpixels"),
         "long": viewer_value(photo(), long(), "long"),
@@ -79,7 +84,7 @@ def address(results):
     with gr.Blocks() as demo:
         with gr.Row():
             left, right = viewer(group="pair", label="left"), viewer(group="pair", label="right")
-        for name in ("rich", "many", "tiny", "long", "counted", "duel"):
+        for name in ("rich", "many", "tiny", "long", "counted", "duel", "mixed"):
             gr.Button(name, elem_id=name).click(
                 lambda name=name: (results[name], results["plain"]), None, [left, right]
             )
@@ -190,7 +195,7 @@ def test_two_results_under_one_divider_are_read_and_chosen_from_by_themselves(pa
     assert [tag.text for tag in page.viewer(0).find_elements("css selector", ".sv-tag")] == ["left", "right"]
     assert page.part(0, "before-title").text == "Left: left" and page.part(0, "after-title").text == "Right: right"
     assert page.part(0, "compare").get_attribute("aria-pressed") == "true"
-    assert page.part(0, "mode-both").get_attribute("aria-pressed") == "true"
+    assert page.part(0, "mode-fill").get_attribute("aria-pressed") == "true"
     counts = [
         len(page.part(0, name).find_elements("css selector", ".sv-label")) for name in ("before-legend", "legend")
     ]
@@ -214,6 +219,18 @@ def test_two_results_under_one_divider_are_read_and_chosen_from_by_themselves(pa
     assert not page.part(0, "before-title").is_displayed() and not page.part(0, "after-title").is_displayed()
 
 
+def test_a_divider_between_superpixels_and_few_labels_opens_filled_with_both_seen(page):
+    page.press("mixed")
+    page.wait(lambda: page.part(0, "title").text == "superpixels | few")
+    assert page.part(0, "mode-fill").get_attribute("aria-pressed") == "true"
+    shown = page.canvas().astype(int)
+    height, width = shown.shape[:2]
+    # Opacity 0.6 for the side in colours of its own; the side in the colours of the photo is nearly opaque.
+    own, few = shown[height // 2, width // 4, 2::-1], shown[height // 2, width * 3 // 4, 2::-1]
+    np.testing.assert_allclose(own, 0.96 * 200 + 0.04 * 50, atol=2)
+    np.testing.assert_allclose(few, 0.6 * distinct_colours(3)[2] + 0.4 * 50, atol=3)
+
+
 def test_the_curves_axis_counts_iterations_where_the_replay_leaves_out_some(page):
     page.press("long")
     page.wait(lambda: page.part(0, "frame-count").text == "100 steps, 5 shown")
@@ -234,7 +251,7 @@ def test_the_count_is_of_iterations_without_the_start_and_what_follows_upon_them
     for _ in range(4):
         page.part(0, "step-back").click()
         words.append(page.part(0, "frame-count").text)
-    assert words == ["after 2 iterations", "iteration 2 of 2", "iteration 1 of 2", "iteration 0 of 2"]
+    assert words == ["afterwards", "iteration 2 of 2", "iteration 1 of 2", "iteration 0 of 2"]
 
 
 def test_replay_steps_jumps_and_ends_with_the_result(page):

@@ -113,7 +113,7 @@ class Replay {
   // with 0 or end with what is none of them.
   count() {
     const all = `${this.total} ${this.names[this.total === 1 ? 0 : 1]}`;
-    if (this.frame) return this.after[this.position] ? `after ${all}` : `${this.names[0]} ${this.steps[this.position]} of ${this.total}`;
+    if (this.frame) return this.after[this.position] ? "afterwards" : `${this.names[0]} ${this.steps[this.position]} of ${this.total}`;
     return this.shown < this.total ? `${all}, ${this.shown} shown` : all;
   }
 

@@ -108,13 +108,13 @@ class Stage {
     context.restore();
   }
 
-  // Opacity of lines and maps: nearly full at the slider's default.
+  // Opacity of lines, maps and of masks in the photo's own colours: nearly full at the slider's default.
   get strong() {
     return Math.min(1, 1.6 * this.opacity);
   }
 
   drawMask(context, mask, place) {
-    if (this.mode !== "outline") this.drawImage(context, mask.fill, place, this.opacity);
+    if (this.mode !== "outline") this.drawImage(context, mask.fill, place, mask.side.ownColours ? this.strong : this.opacity);
     if (this.mode !== "fill") this.drawImage(context, mask.outline, place, this.strong);
   }
 

@@ -48,11 +48,11 @@ class MaskViewer {
     return this.root.querySelector(`[data-testid="${name}"]`);
   }
 
-  // Lines for labels too many for a colour each to mean anything, superpixels; fill and lines where two results share
-  // the picture, as one of them may be hardly seen in either alone.
+  // Lines for labels too many for a colour each to mean anything, superpixels, unless the other side of the divider has
+  // few: lines of k-means, say, are a thicket.
   get openingMode() {
-    const { before, listed } = this.result;
-    return before ? "both" : listed.length > FEW_LABELS ? "outline" : "fill";
+    const sides = [this.result, this.result.before].filter(Boolean);
+    return sides.every((side) => side.listed.length > FEW_LABELS) ? "outline" : "fill";
   }
 
   // This viewer and those of its group that are still on the page.
