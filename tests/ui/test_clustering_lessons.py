@@ -122,6 +122,12 @@ def test_spectrum_reads_affinities_blocks_and_cuts(page):
         offer.click()
     assert f"K = {suggested}:" in page.part("spectrum-matrix-caption").text
     least = page.part("spectrum-cut-caption").text
+    smaller = page.ask(
+        "spectrum",
+        "const { sweep, best, areas } = l.result, below = sweep.order.slice(0, sweep.below[best]).reduce((s, i) => s + areas[i], 0);"
+        "return Math.min(below, 1 - below);",
+    )
+    assert page.part("spectrum-speck").is_displayed() == (smaller < 0.02)
     assert "no threshold has a smaller Ncut" in least
     cut = page.canvas("spectrum", "l.boards.cut")
     page.part("spectrum-threshold").send_keys(RIGHT * 9)
@@ -149,6 +155,42 @@ def test_spectrum_reads_affinities_blocks_and_cuts(page):
     assert "100 %" in page.part("spectrum-tree-caption").text
     page.answered("spectrum", lambda: page.part("spectrum-colour").send_keys(RIGHT))
     assert page.part("spectrum-colour-value").text == "16"
+
+
+def test_a_cut_that_isolates_a_speck_is_explained_and_a_fair_one_is_not(page):
+    page.open("spectrum")
+    tell = "Object.assign(l.result, {areas: l.result.areas.map(() => 1 / l.result.count)}); l.result.best = arguments[0]; l.warnOfSpeck();"
+    count = page.ask("spectrum", "return l.result.count;")
+    for below, is_seen in ((1, True), (count // 2, False), (count - 1, True)):
+        page.ask("spectrum", tell.replace("arguments[0]", f"l.result.sweep.below.indexOf({below})"))
+        assert page.part("spectrum-speck").is_displayed() == is_seen
+    assert f"only {100 / count:.1f} % of the photo" in page.part("spectrum-speck").text
+
+
+def test_on_a_phone_no_words_of_the_curve_meet_and_the_tree_has_room(page):
+    page.open("spectrum")
+    page.browser.execute_cdp_cmd(
+        "Emulation.setDeviceMetricsOverride", {"width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": False}
+    )
+    try:
+        page.wait(lambda: page.part("spectrum-curve").size["width"] < 400)
+        meet = page.ask(
+            "spectrum",
+            "l.curve.notes.mark = l.curve.values.length - 1; l.curve.redraw();"
+            "const boxes = [...l.part('curve').querySelectorAll('text')].map((t) => t.getBBox()).filter((b) => b.width);"
+            "const meet = (a, b) => a.x < b.x + b.width && b.x < a.x + a.width && a.y < b.y + b.height && b.y < a.y + a.height;"
+            "return boxes.some((a, i) => boxes.some((b, j) => j < i && meet(a, b)));",
+        )
+        assert not meet
+        clipped = page.ask(
+            "spectrum",
+            "const leaf = (depth) => (depth ? { pixels: 1, ncut: 0, parts: [leaf(depth - 1), leaf(0)], nodes: [] } : { pixels: 1, ncut: null, parts: [], nodes: [0] });"
+            "Object.assign(l.tree, { root: leaf(4), pixels: 5 }); l.tree.prune(-1);"
+            "return l.part('tree').parentElement.scrollWidth - l.part('tree').parentElement.clientWidth;",
+        )
+        assert clipped <= 0
+    finally:
+        page.browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 
 def test_points_are_drawn_and_clustered(page):

@@ -261,7 +261,15 @@ class Curve {
       ...(this.high > this.low ? [text(end, 34, "end", short(this.high)), text(6, this.floor - 5, "start", short(this.low))] : []),
       this.needle, this.dot,
     );
+    this.separate();
     this.place();
+  }
+
+  // On a narrow screen the mark's text would run into the title: then it stands below the highest value.
+  separate() {
+    const [title, marked] = [".cl-head", ".cl-marked"].map((name) => this.canvas.querySelector(name));
+    if (!marked || marked.getAttribute("y") !== "14") return;
+    if (title.getBBox().x + title.getBBox().width > marked.getBBox().x - 6) marked.setAttribute("y", 54);
   }
 
   shadow() {

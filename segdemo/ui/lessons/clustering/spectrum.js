@@ -2,7 +2,7 @@
 
 // Most affinities are small; by their cube roots the eye tells them apart. Of whole numbers 0..255 to the same.
 const SHADES = Uint8Array.from({ length: 256 }, (_, w) => Math.round(255 * Math.cbrt(w / 255)));
-const EXTREMES = 0.02;  // of the photo's area
+const EXTREMES = 0.02, SPECK = 0.02;  // of the photo's area
 const FIRST = "#2f7bff", SECOND = "#ffb000", ORANGE = [217, 122, 0];
 
 class SpectrumLesson extends Lesson {
@@ -82,6 +82,7 @@ class SpectrumLesson extends Lesson {
     this.chooseVector(this.vector);
     this.moveThreshold(result.best);
     this.tree.load(result);
+    this.warnOfSpeck();
   }
 
   nodeAt(u, v) {
@@ -185,7 +186,7 @@ class SpectrumLesson extends Lesson {
       svg("line", { class: "cl-mark", x1: middle, x2: middle, y1: y(high), y2: floor }), svg("line", { class: "cl-axis", x1: 20, x2: width - 8, y1: floor, y2: floor }), ...ticks,
     );
     this.say("offer", `Use K = ${suggested}`);
-    this.say("gap-caption", `The eigengap: after λ${lowered(suggested)} the eigenvalues leap most in proportion. ${suggested} groups hang together more than any finer division. An offer, no law: `,
+    this.say("gap-caption", `The eigengap: after λ${lowered(suggested)} the eigenvalues leap most in proportion. The leap from λ₁ to λ₂ does not count: λ₁ is always 0, and in proportion to that any leap is infinite. ${suggested} groups hang together more than any finer division. An offer, no law: `,
       "other widths σ give another spectrum. Choose a λ to see its eigenvector.");
   }
 
@@ -243,6 +244,16 @@ class SpectrumLesson extends Lesson {
     this.part("threshold").setAttribute("aria-valuetext", this.part("cut-caption").textContent);
     this.curve.at(index);
     this.boards.cut.refresh();
+  }
+
+  // Where the best cut severs next to nothing from the photo, the reader is told why the denominators allow it.
+  warnOfSpeck() {
+    const { sweep, best, areas } = this.result, below = sweep.order.slice(0, sweep.below[best]).reduce((sum, node) => sum + areas[node], 0);
+    const smaller = Math.min(below, 1 - below);
+    this.part("speck").hidden = smaller >= SPECK;
+    this.say("speck", html("b", {}, `The smaller side is only ${percent(smaller)} of the photo: f₂ isolates a speck.`),
+      ` The denominators assoc(A, V) and assoc(B, V) make small parts expensive, but not one that has hardly a link to the rest: here its links across the cut are at most ${percent(sweep.ncuts[best])} of all its affinity. `,
+      "Look at the next eigenvectors in part 2, which part 3 uses as well, or raise σ colour, which strengthens its links.");
   }
 
   paintSecond(context, size) { this.paintValues(context, size, this.result.eigenvectors[1]); }

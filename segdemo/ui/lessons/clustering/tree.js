@@ -1,6 +1,6 @@
 // Recursive two-way cuts as a tree that a limit prunes, and the segments that its leaves make.
 
-const ROW = 38, STEPS = [40, 84], MARGIN = 28, LEAF_TEXT = 140, WIDEST = 12;  // as many leaves as there are colours
+const ROW = 38, STEPS = [40, 84], MARGIN = 28, LEAF_TEXT = 140, LETTER = 8, WIDEST = 12;  // as many leaves as there are colours
 const LEAST_POWER = -4, LARGEST_POWER = -0.3, STEP_POWER = 0.02;  // of ten: the slider of the limit is logarithmic
 
 class CutTree {
@@ -63,7 +63,7 @@ class CutTree {
     const depthOf = (part) => (this.isCut(part, this.limit) ? 1 + Math.max(...part.parts.map(depthOf)) : 0), deepest = depthOf(this.root);
     this.room = this.roomNow;
     const step = clamp((this.room - MARGIN - LEAF_TEXT) / Math.max(deepest, 1), ...STEPS);
-    let next = 0;
+    let next = 0, width = 0;
     const place = (part, depth) => {
       const x = MARGIN + depth * step, mine = nodes.push(null) - 1;  // a part comes before its own parts
       let y;
@@ -73,13 +73,16 @@ class CutTree {
         for (const down of places) lines.push(svg("path", { d: `M${x} ${y}C${half} ${y} ${half} ${down} ${x + step} ${down}` }));
         nodes[mine] = this.makeNode(part, x, y, null);
       } else {
-        nodes[mine] = this.makeNode(part, x, (y = ROW * (next + 0.5)), this.hue(next));
+        // A part too small to be cut needs no words where there is no room for them: it has no Ncut.
+        const isTerse = part.ncut === null && x + LEAF_TEXT > this.room;
+        width = Math.max(width, x + (isTerse ? 24 + LETTER * percent(part.pixels / this.pixels).length : LEAF_TEXT));
+        nodes[mine] = this.makeNode(part, x, (y = ROW * (next + 0.5)), this.hue(next), isTerse);
         next += 1;
       }
       return y;
     };
     place(this.root, 0);
-    const width = MARGIN + deepest * step + LEAF_TEXT, height = Math.max(ROW * next, 2 * ROW);
+    const height = Math.max(ROW * next, 2 * ROW);
     canvas.setAttribute("viewBox", `0 ${(ROW * next - height) / 2} ${width} ${height}`);
     Object.assign(canvas.style, { width: `${width}px`, height: `${height}px` });
     canvas.replaceChildren(...lines, ...nodes);
@@ -87,12 +90,12 @@ class CutTree {
 
   // As large as its part of the photo. Over a part that was cut, its Ncut; beside a leaf, which has the colour of its
   // segment, its share of the photo and the Ncut that its best cut would have.
-  makeNode(part, x, y, hue) {
+  makeNode(part, x, y, hue, isTerse = false) {
     const r = 5 + 9 * Math.sqrt(part.pixels / this.pixels), share = percent(part.pixels / this.pixels);
     const text = part.ncut === null ? "too small" : part.ncut < 0.0001 ? "< 0.0001" : part.ncut.toPrecision(hue ? 3 : 2);  // a leaf's is to be compared with the limit
     const group = svg("g", { tabindex: 0, role: "button", class: part === this.chosen ? "cl-chosen" : "", "aria-label": `${share} of the photo, Ncut ${text}` }, svg("circle", { cx: x, cy: y, r, fill: hue || "var(--ground)" }));
     if (hue) {
-      const stop = svg("tspan", { class: part.ncut === null ? "cl-ncut" : "cl-ncut cl-stop", dx: 8 }, text);
+      const stop = svg("tspan", { class: part.ncut === null ? "cl-ncut" : "cl-ncut cl-stop", dx: 8 }, isTerse ? "" : text);
       group.append(svg("text", { x: x + r + 7, y: y + 5, class: "cl-leaf" }, share, stop));
     } else {
       group.append(svg("text", { x, y: y - r - 5, class: "cl-ncut" }, text));
