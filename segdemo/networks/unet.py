@@ -79,10 +79,10 @@ class UNet(nn.Module):
 class UNetParams(NetworkParams):
     """A switch per skip."""
 
-    skip_1: bool = Field(True, description="U-Net: the skip at half resolution")
-    skip_2: bool = Field(True, description="U-Net: the skip at a quarter of the resolution")
-    skip_3: bool = Field(True, description="U-Net: the skip at an eighth of the resolution")
-    skip_4: bool = Field(True, description="U-Net: the skip at a sixteenth of the resolution")
+    skip_1: bool = Field(True, description="the skip at half resolution")
+    skip_2: bool = Field(True, description="the skip at a quarter of the resolution")
+    skip_3: bool = Field(True, description="the skip at an eighth of the resolution")
+    skip_4: bool = Field(True, description="the skip at a sixteenth of the resolution")
 
 
 def cut_skips(params: UNetParams) -> dict:

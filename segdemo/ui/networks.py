@@ -6,6 +6,7 @@ import html
 from typing import Any
 
 import gradio as gr
+import numpy as np
 from gradio.components import Component
 
 from ..labels import VOC21
@@ -27,6 +28,9 @@ INTRO = (
 )
 AT_FIRST = ("fcn-32s", "fcn-8s", "deeplab-v3plus")
 """Networks chosen when the page opens: coarse, finer, finest."""
+
+MANY = 7
+"""Classes from which on the table's columns are narrow."""
 
 CRF_CHOICES = [("without CRF", "without"), ("with CRF", "with"), ("both", "both")]
 
@@ -154,7 +158,7 @@ def takes(method: str, params: dict[str, Any]) -> dict[str, Any]:
 def network_cards(ready: list[Method], shared: Shared) -> list[Card]:
     """For every network a card without and one with the CRF."""
     cards: list[Card] = []
-    with gr.Row(elem_classes="card-grid pairs"):
+    with gr.Row(elem_classes="card-grid pairs even"):
         for m in ready:
             for crf in (False, True):
                 key, title = m.name + "+crf" * crf, m.title + " + CRF" * crf
@@ -173,10 +177,15 @@ def share_text(part: float) -> str:
 
 
 def summary_table(results: list[Result]) -> str:
-    """One row per result, one column per class that occurs in any of them: the common legend, with area shares."""
+    """One row per result, one column per class that occurs in any of them: the common legend, with area shares.
+
+    Background stands first, then the class that covers most in any result.
+    """
     if not results:
         return ""
-    classes = [k for k in range(len(VOC21)) if any(r.about.shares[k] >= 0.001 for r in results)]
+    most = np.max([r.about.shares for r in results], axis=0)
+    # Background, then the classes that cover most: of many columns the last may lie beyond the table's edge.
+    classes = [0, *(k for k in np.argsort(-most[1:], kind="stable") + 1 if most[k] >= 0.001)]
     head = "".join(
         f'<th><span class="swatch" style="background:rgb{tuple(int(v) for v in VOC21.palette[k])}"></span>{html.escape(VOC21.names[k])}</th>'
         for k in classes
@@ -192,7 +201,7 @@ def summary_table(results: list[Result]) -> str:
             f"<td>{facts['parameters'] / 1e6:.1f} M</td><td>{accuracy}</td>{cells}</tr>"
         )
     return (
-        "<div class='table-scroll'><table class='summary'><thead><tr><th>network</th>"
+        f"<div class='table-scroll'><table class='summary{' many' * (len(classes) > MANY)}'><thead><tr><th>network</th>"
         "<th title='of this run, with what was kept from earlier runs counted in'>time</th><th>parameters</th>"
         f"<th title='mean IoU of seven classes on the validation photos, as its card says; none for a network in parts or at another input size'>mIoU-7</th>{head}</tr></thead>"
         f"<tbody>{''.join(rows)}</tbody></table></div>"
