@@ -13,7 +13,7 @@ _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def number_text(value: float, digits: int = DIGITS) -> str:
-    """``value`` to about ``digits`` significant digits, all digits before the point where they fit a million.
+    """``value`` to ``digits`` significant digits, below a million at least all before the point.
 
     Powers of ten take over from a million on and below a thousandth; integers keep all digits.
     """
@@ -24,7 +24,7 @@ def number_text(value: float, digits: int = DIGITS) -> str:
         return f"{sign}{abs(value):,}"
     mantissa, exponent = f"{abs(value):.{digits - 1}e}".split("e")
     power = int(exponent)
-    if value and (power < -3 or power >= max(6, digits)):  # with digits enough the number itself is as short
+    if value and not -3 <= power < 6:
         return f"{sign}{_trimmed(mantissa)}\u00a0·\u00a010{str(power).translate(_RAISED)}"
     return sign + _trimmed(f"{abs(value):,.{max(digits - 1 - power, 0)}f}")
 
