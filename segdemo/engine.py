@@ -1,6 +1,6 @@
 """The shared engine: one per process, between every door (page, command line, API) and every method.
 
-Nothing else chooses a device, loads a network or holds a lock. One run computes at a
+Methods get device, networks and what is kept of a photo from here, in their ``Run``. One run computes at a
 time: two CPU cores or one GPU are best used by one job, and visitors wait in line.
 """
 
@@ -10,7 +10,7 @@ import os
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import torch
@@ -246,8 +246,9 @@ class Engine:
                     continue
                 extra = {"crf": True} if issubclass(m.params, RefinementParams) else {}
                 trials = [{"scribbles": each} for each in (scribbles, more)] if m.needs_scribbles else [{}]
-                if "graph" in m.params.model_fields:  # that of superpixels has a solver of its own
-                    trials.append({"scribbles": more, "graph": "superpixels"})
+                if graph := m.params.model_fields.get("graph"):  # each kind has code of its own
+                    others = set(get_args(graph.annotation)) - {graph.default}
+                    trials += [trials[-1] | {"graph": other} for other in sorted(others)]
                 for options in trials:
                     self._turn.warm_up(m.title)
                     try:

@@ -24,7 +24,6 @@ from .errors import Cancelled, ParameterError, ScribbleError, UnavailableError
 from .segmentation import Frame, Segmentation
 
 FAMILIES = ("clustering", "graphcut", "networks")
-_FAMILY_PACKAGES = ("clustering", "graphcut", "crf", "networks")
 
 
 class Params(BaseModel):
@@ -238,7 +237,7 @@ def method(
 @cache
 def _discover() -> None:
     root = __name__.rpartition(".")[0]
-    for package_name in _FAMILY_PACKAGES:
+    for package_name in FAMILIES:
         package = importlib.import_module(f"{root}.{package_name}")
         for module in pkgutil.iter_modules(package.__path__):
             importlib.import_module(f"{package.__name__}.{module.name}")

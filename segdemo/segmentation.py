@@ -126,8 +126,8 @@ def enlarge_labels(planes: np.ndarray, size: tuple[int, int], count: int) -> np.
     """Bring labels to (H, W) with smooth borders, int32.
 
     ``planes`` is either (K, h, w) probabilities or (h, w) integer labels in 0..count-1; each
-    label's plane is enlarged bilinearly and the largest wins. Beyond 64 labels (superpixels)
-    nearest neighbour is used. One plane at a time keeps memory independent of K.
+    label's plane is enlarged bilinearly and the largest wins. For integers beyond 64 labels
+    (superpixels) nearest neighbour is used. One plane at a time keeps memory independent of K.
     """
     hard = planes.ndim == 2
     if hard and count > 64:

@@ -12,7 +12,7 @@ from segdemo import Engine
 from segdemo.crf.dense import DenseCRF
 from segdemo.engine import LeastRecentlyUsed, choose_device, size_of
 from segdemo.errors import Cancelled, ImageError, ParameterError, SegdemoError
-from segdemo.method import Params, Run, _registry, method
+from segdemo.method import Params, Run, _registry, method, methods
 from segdemo.segmentation import Segmentation, enlarge_labels, resize_nearest
 
 PHOTO = np.random.default_rng(0).integers(0, 256, (30, 40, 3), dtype=np.uint8)
@@ -224,6 +224,17 @@ def test_a_lesson_shares_turn_size_and_caches():
         seen = engine.teach(lesson, photo, working_size=100, scribbles=np.ones((200, 100), np.uint8), factor=factor)
         assert seen == ((100, 50, 3), 0.0, factor, True, (100, 50))
     assert built == [1] and not engine._turn.lock.locked()
+
+
+def test_the_warm_up_runs_every_kind_of_graph(monkeypatch):
+    runs = []
+    monkeypatch.setattr("segdemo.turn.PAUSE", 0.0)
+    engine = Engine("cpu")
+    monkeypatch.setattr(engine, "run", lambda name, photo, **options: runs.append((name, options)))
+    engine.warm()
+    kinds = [(name, options["graph"]) for name, options in runs if "graph" in options]
+    assert set(kinds) == {("graphcut", "superpixels"), ("ncut", "pixels")}
+    assert all(("scribbles" in options) == methods()[name].needs_scribbles for name, options in runs)
 
 
 def test_the_warm_up_lets_visitors_pass_and_is_named_to_those_who_wait(registered, monkeypatch):

@@ -66,8 +66,9 @@ def candidates(
 ) -> int:
     """Write the centres that can be nearest to a point of the ball to ``chosen``, rising; returns how many.
 
-    ``apart`` (K, K) holds the centres' distances; ``squared`` (K,) is room to compute in. Beyond the bisector of the centres j and l the ball begins at
-    (d_l² − d_j²) / (2 ‖c_l − c_j‖) − radius.
+    ``apart`` (K, K) holds the centres' distances; ``squared`` (K,) is room to compute in. With j the centre nearest to the
+    mean, at distance d_j, the whole ball lies on j's side of the bisector between j and l, and l can be left out, if
+    (d_l² − d_j²) / (2 ‖c_l − c_j‖) > radius.
     """
     nearest, count = 0, 0
     for j in range(len(centres)):

@@ -29,6 +29,7 @@ from .features import draw_boundaries, lab_colours, rank_by_area
 from .slic import slic_superpixels
 from .spectral import eigengap, largest_residual, leading_eigenvectors, ncut_value, normalized_cut
 
+COMPACTNESS = 10.0
 FINE_SUPERPIXELS = 2000  # regions that carry the pixel graph's labels back to the edges of the photo
 MOST_SEGMENTS = 20
 ROUNDING = 1e-12  # an eigenvalue closer to 0 is 0
@@ -86,7 +87,8 @@ def build_graph(image: np.ndarray, params: NcutParams, run: Run) -> tuple[Graph,
     count = FINE_SUPERPIXELS if on_pixels else params.superpixels
     superpixels = None
     if not on_pixels or lab.shape[0] * lab.shape[1] > GRID_PIXELS:
-        superpixels = run.cached(("superpixels", count), lambda: slic_superpixels(lab, count))
+        key = "superpixels", count, COMPACTNESS  # that of ``Run.superpixels``, which needs an engine
+        superpixels = run.cached(key, lambda: slic_superpixels(lab, count, COMPACTNESS))
     build = pixel_graph if on_pixels else superpixel_graph
     return build(lab, superpixels, params.scales, contours), contours
 
@@ -94,12 +96,12 @@ def build_graph(image: np.ndarray, params: NcutParams, run: Run) -> tuple[Graph,
 def k_way(graph: Graph, params: NcutParams, run: Run) -> Parted:
     """All parts at once: K eigenvectors, rounded (Yu & Shi 2003); where asked, K is where the eigenvalues leap."""
     affinity, segments = graph.affinity, min(params.segments, graph.affinity.shape[0])
-    facts = {}
+    facts, solved = {}, None
     if params.automatic and affinity.shape[0] > 2:
         few = min(MOST_SEGMENTS + 1, affinity.shape[0])
-        segments = eigengap(leading_eigenvectors(affinity, few, run.rng, run.check)[0])
-        facts["K at the eigengap"] = segments
-    cut = normalized_cut(affinity, segments, run.rng, run.check)
+        solved = leading_eigenvectors(affinity, few, run.rng, run.check)
+        facts["K at the eigengap"] = segments = eigengap(solved[0])
+    cut = normalized_cut(affinity, segments, run.rng, run.check, solved)
     steps = [
         (f"rounding {number}: Ncut {ncut_value(affinity, step.labels):.4f}", step.labels, step.error)
         for number, step in enumerate(cut.rounding if run.keep_frames else [], start=1)
@@ -206,7 +208,7 @@ def ncut(image: np.ndarray, params: NcutParams, run: Run) -> Segmentation:
         facts=facts_of(graph, parted, params.graph == "pixels"),
     )
     seen = int(labels.max()) + 1
-    if nodes < params.segments:
+    if nodes < params.segments and not params.automatic:
         result.notices.append(
             f"The photo gives only {nodes} node{'s' * (nodes > 1)}, so K was lowered from {params.segments} to {segments}."
         )

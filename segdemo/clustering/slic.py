@@ -34,7 +34,7 @@ from .connectivity import enforce_connectivity
 from .features import LAB_TABLES, draw_boundaries, lab_colours, mean_colours, paint
 from .slic_tiles import Tiles, add_up, cut_tiles, cut_tiles_of_rgb, empty_tiles, join_tiles, search_tiles
 
-SMALLEST = 1 / 4  # components below this part of S² are merged into a neighbour
+SMALLEST = 1 / 4  # components below this part of a superpixel's mean size N / K are merged into a neighbour
 STRIPS = 8  # as many partial sums on every machine, so that the results are alike
 
 
@@ -59,7 +59,7 @@ class SlicStep(NamedTuple):
 
 
 def seed_cells(height: int, width: int, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, float]:
-    """A grid of about ``count`` seeds: rows and columns (K,) of the seeds, the cells, and the spacing S in pixels.
+    """A grid of about ``count`` seeds: rows and columns (K,) of the seeds, the cells, and S, their longer side, in pixels.
 
     A pixel's cell is the sum of those at its row, (h,) int32, and at its column, (w,) int32.
     """
@@ -181,6 +181,11 @@ def partners(clusters: np.ndarray, superpixels: np.ndarray, count: int) -> tuple
     return tuple(np.asarray(overlap.argmax(axis=axis)).ravel().astype(np.int32) for axis in (1, 0))
 
 
+def in_two_bytes(labels: np.ndarray | None) -> np.ndarray | None:
+    """Numbers of superpixels in two bytes: a replay holds many maps of the whole photo."""
+    return None if labels is None else labels.astype(np.uint16)
+
+
 def mean_squared_distance(
     image: np.ndarray, labels: np.ndarray, scales: np.ndarray | float, spacing: float, compactness: float
 ) -> float:
@@ -209,20 +214,21 @@ def slic(image: np.ndarray, params: SlicParams, run: Run) -> Segmentation:
     steps = []
     with run.time("clustering"):
         for step in slic_iterations(*settings, last_only=not run.keep_frames):
-            steps.append(step)
+            steps.append(step._replace(labels=in_two_bytes(step.labels)))
             run.step(len(steps) / params.iterations, f"iteration {len(steps)}")
     with run.time("connectivity"):
         pixels = image.shape[0] * image.shape[1]
-        labels = enforce_connectivity(steps[-1].labels, SMALLEST * pixels / min(params.superpixels, pixels))
+        labels = enforce_connectivity(step.labels, SMALLEST * pixels / min(params.superpixels, pixels))
     count = int(labels.max()) + 1
     palette = mean_colours(image, labels, count)
     *_, spacing = seed_cells(*image.shape[:2], params.superpixels)
     if run.keep_frames:
-        clusters = max(int(step.labels.max()) for step in steps) + 1
-        painted_as, made_of = partners(steps[-1].labels, labels, clusters)
-        for number, step in enumerate(steps, start=1):
-            caption = f"iteration {number}: mean D² {ENERGY}, centres moved {step.movement:.2f} px"
-            run.frame(caption, painted_as[step.labels], energy=step.objective)
+        clusters = max(int(each.labels.max()) for each in steps) + 1
+        painted_as, made_of = partners(step.labels, labels, clusters)
+        for number, each in enumerate(steps):
+            caption = f"iteration {number + 1}: mean D² {ENERGY}, centres moved {each.movement:.2f} px"
+            run.frame(caption, in_two_bytes(painted_as)[each.labels], energy=each.objective)
+            steps[number] = each._replace(labels=None)  # its map has served
         own = (
             (steps[-1].compactness[made_of] ** 2, spacing, 1.0)
             if params.adaptive

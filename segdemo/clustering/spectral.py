@@ -15,13 +15,14 @@ References:
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 import scipy.linalg
 from scipy.sparse import csr_matrix, diags
-from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
+from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh, lobpcg
 
 from ..errors import ParameterError
 
@@ -67,12 +68,18 @@ def leading_eigenvectors(
             on_product()
             return normalized @ z
 
-        operator = LinearOperator(normalized.shape, product, dtype=normalized.dtype)
+        operator = LinearOperator(normalized.shape, product, matmat=product, dtype=normalized.dtype)
         options = {"k": count, "which": "LA", "v0": rng.random(nodes), "ncv": max(3 * count, 40)}
         try:
-            values, z = eigsh(operator, tol=1e-6, maxiter=100, **options)
-        except ArpackNoConvergence:  # a graph almost fallen apart has many equal eigenvalues: any of them will do
-            values, z = eigsh(operator, tol=1e-3, **options)
+            values, z = eigsh(operator, tol=1e-6, maxiter=60, **options)
+        except ArpackNoConvergence as error:
+            # A graph that almost falls apart has many eigenvalues that are as good as equal, which Lanczos cannot tell
+            # apart; a block of vectors need not, and any basis of what they span will do.
+            block = rng.standard_normal((nodes, count))
+            found = error.eigenvectors[:, :count]
+            block[:, : found.shape[1]] = found
+            with warnings.catch_warnings(action="ignore"):  # the tolerance is a wish: what is reached is a residual
+                values, z = lobpcg(operator, block, largest=True, tol=1e-3, maxiter=40)
     order = np.argsort(-values)
     return np.maximum(1 - values[order], 0), z[:, order] * scale[:, None]
 
@@ -123,18 +130,21 @@ def discretize(eigenvectors: np.ndarray, start: int) -> list[RoundingStep]:
 
 
 def normalized_cut(
-    affinity: csr_matrix, segments: int, rng: np.random.Generator, on_product: Callable[[], None] = lambda: None
-) -> NormalizedCut:
+    affinity: csr_matrix, segments: int, rng: np.random.Generator, on_product: Callable[[], None] = lambda: None,
+    solved: tuple[np.ndarray, np.ndarray] | None = None,
+) -> NormalizedCut:  # fmt: skip
     """Cut a graph into ``segments`` parts of small normalized cut.
 
     Takes a symmetric non-negative (N, N) sparse matrix with positive row sums. The rounding is
     begun from several nodes, drawn with ``rng``; the start that ends with the lowest Ncut is kept.
-    ``on_product`` as in ``leading_eigenvectors``. Raises ``ParameterError`` when there are fewer nodes than segments.
+    ``on_product`` as in ``leading_eigenvectors``, of which ``solved`` may be the answer, for at least ``segments``.
+    Raises ``ParameterError`` when there are fewer nodes than segments.
     """
     nodes = affinity.shape[0]
     if segments > nodes:
         raise ParameterError(f"the graph has only {nodes} node{'s' * (nodes > 1)}: lower segments to {nodes}")
-    eigenvalues, eigenvectors = leading_eigenvectors(affinity, segments, rng, on_product)
+    values, vectors = solved or leading_eigenvectors(affinity, segments, rng, on_product)
+    eigenvalues, eigenvectors = values[:segments], vectors[:, :segments]
     starts = rng.choice(nodes, min(ROUNDING_STARTS, nodes), replace=False)
 
     def cost(steps: list[RoundingStep]) -> tuple[int, float]:

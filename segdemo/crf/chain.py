@@ -239,7 +239,7 @@ class HMM:
     def fit(cls, runs: Runs, labels: int, prior: float = 1.0, ridge: float = 1e-3) -> HMM:
         """Maximum likelihood by counting, with ``prior`` added to each count and ``ridge`` to each variance.
 
-        A label that never occurs gets the mean and covariance of all.
+        A label that occurs less than twice gets the mean and covariance of all.
         """
         inside = _inside(runs)
         x, y = runs.features[inside], runs.labels[inside]

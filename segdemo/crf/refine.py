@@ -29,7 +29,7 @@ SCORE_RANGE = 8.0
 """Score maps in the replay show log-odds from minus to plus this, about a thirtieth of a per cent to all but that."""
 
 
-ALL_GONE = "The CRF gave all that the network had found to the background: lower the weights of its kernels, or segment without."
+ALL_GONE = "The CRF gave all that the network had found to one label, {}: lower the weights of its kernels, or segment without."
 
 
 class RefinementParams(Params):
@@ -69,11 +69,9 @@ def refine(image: np.ndarray, segmentation: Segmentation, params: RefinementPara
     before = segmentation.working_scores
     if before is None:
         raise ParameterError("The CRF refines probabilities, and this method gives none: choose a network.")
-    sigmas = params.crf_spatial_sigma, params.crf_bilateral_sigma_xy, params.crf_bilateral_sigma_rgb
-    device = run.device if run.device.type == "cuda" else torch.device("cpu")  # compiled loops beat other devices
     run.step(BEGUN, "CRF: building the lattices")
     with run.time("CRF lattices"):
-        crf = run.cached(("crf", sigmas, str(device)), lambda: DenseCRF(image, *sigmas, device))
+        crf = photo_crf(image, run, params)
     start, first = _argmax(before), run.frames[-1].step + 1 if run.frames else 0
     aligned = len(run.frames) == len(run.energy)  # else earlier frames have no energy, and these must not either
     for iteration, (beliefs, energy) in enumerate(_iterations(crf, before, params, run)):
@@ -98,8 +96,16 @@ def refine(image: np.ndarray, segmentation: Segmentation, params: RefinementPara
         step_names=("iteration", "iterations"),
         pictures=segmentation.pictures + _before_and_after(before, after, start, segmentation.names),
         facts=segmentation.facts | {"pixels changed by the CRF": f"{changed} %"},
-        notices=segmentation.notices + [ALL_GONE] * bool(start.any() and not labels.any()),
+        notices=segmentation.notices
+        + [ALL_GONE.format(segmentation.names[0])] * bool(start.any() and not labels.any()),
     )
+
+
+def photo_crf(image: np.ndarray, run: Run, params: RefinementParams) -> DenseCRF:
+    """The dense CRF of an (h, w, 3) uint8 photo with the widths of ``params``; kept for the next run on it."""
+    sigmas = params.crf_spatial_sigma, params.crf_bilateral_sigma_xy, params.crf_bilateral_sigma_rgb
+    device = run.device if run.device.type == "cuda" else torch.device("cpu")  # compiled loops beat other devices
+    return run.cached(("crf", sigmas, str(device)), lambda: DenseCRF(image, *sigmas, device))
 
 
 def _iterations(

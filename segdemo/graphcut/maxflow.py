@@ -99,7 +99,8 @@ class GridMaxflow:
 
     The capacities are those of ``grid_maxflow``, and so are flow and source side, whatever was solved before: of
     several minimum cuts it is always the one with the smallest source side. The edges between pixels never weaken.
-    Not for several threads at once. Keeps 80 bytes per pixel with 8 neighbours.
+    Not for several threads at once. Keeps about 90 bytes per pixel with 8
+    neighbours, and 120 once capacities need 64 bits.
 
     Raises:
         ValueError: as ``grid_maxflow`` does; an update that is refused changes nothing.

@@ -19,7 +19,7 @@ from .energy import BACKGROUND, OBJECT, SCALE, STEPS, cut_pairs, evaluate, pair_
 from .maxflow import GridMaxflow, grid_maxflow
 
 MOST_KEPT = 2_000_000
-"""Pixels up to which a graph is kept for the next stroke: at 90 bytes each, larger ones would fill the photo cache."""
+"""Pixels up to which a graph is kept for the next stroke: at about 90 bytes each, larger ones would fill the photo cache."""
 REPLAY = (0, 1 / 27, 1 / 9, 1 / 3, 1)
 """The parts of lambda at which the replay shows the cut."""
 

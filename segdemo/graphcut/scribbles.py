@@ -66,7 +66,8 @@ def fit_scribbles(
 
     When shrinking, a thin stroke survives: a cell is scribbled as soon as one of its pixels
     is. Where strokes of several labels meet in one cell the label with more pixels wins, at a
-    tie the higher one; with ``keep_all`` a label that wins nowhere keeps the cell that holds most of it.
+    tie the higher one; with ``keep_all`` a label that wins nowhere keeps the cell that holds most of it, of
+    those that are not the last of another label.
     Raises ``ScribbleError`` as ``check_scribbles`` does.
     """
     scribbles = check_scribbles(scribbles, photo_size)
@@ -77,12 +78,13 @@ def fit_scribbles(
     cells = (y * height // photo_size[0]) * width + x * width // photo_size[1]
     fitted = np.zeros(height * width, np.uint8)
     most = np.ones(height * width, np.int64)  # pixels that a label needs at least
-    where: dict[int, int] = {}  # for each label the cell that holds most of it
     for label in np.unique(scribbles[y, x]):
         counts = np.bincount(cells[scribbles[y, x] == label], minlength=height * width)
         wins = counts >= most
         fitted[wins], most[wins] = label, counts[wins]
-        where[label] = int(counts.argmax())
-    for label in set(where) - set(np.unique(fitted)) if keep_all else ():
-        fitted[where[label]] = label
+    for label in np.setdiff1d(scribbles[y, x], fitted) if keep_all else ():
+        counts = np.bincount(cells[scribbles[y, x] == label], minlength=height * width)
+        last = np.bincount(fitted)[fitted] == 1  # cells that are all that their label has
+        counts[last & (fitted > 0)] = -1
+        fitted[counts.argmax()] = label
     return fitted.reshape(height, width)

@@ -133,7 +133,7 @@ def _block(starts, heads, twins, left, excess, distance):
         length, p = 0, s
         while excess[s] > 0:
             if excess[p] < 0:
-                sent, length = _push(heads, twins, left, excess, s, p, path, length)
+                sent, length = _push(twins, left, excess, s, p, path, length)
                 flow += sent
                 p = s if length == 0 else heads[path[length - 1]]
                 continue
@@ -163,7 +163,7 @@ def _admissible(starts, heads, left, distance, current, p):
 
 
 @compiled
-def _push(heads, twins, left, excess, s, t, path, length):
+def _push(twins, left, excess, s, t, path, length):
     """Send what fits from s along the path to t; returns it, and how much of the path lies before the first full arc."""
     sent = min(excess[s], -excess[t])
     for i in range(length):

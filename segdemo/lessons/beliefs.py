@@ -1,33 +1,19 @@
-"""What the lessons on CRFs begin with: a network's probabilities, and the dense CRF that refines them.
-
-Both are kept under the keys under which the methods keep them, so that a lesson after a run finds its work done.
-"""
+"""What the lessons on CRFs begin with: a network's probabilities, the same that its method keeps, as the CRF reads them."""
 
 from __future__ import annotations
 
 import cv2
 import numpy as np
-import torch
 
-from ..crf.dense import CLIP, DenseCRF
-from ..crf.refine import RefinementParams
+from ..crf.dense import CLIP
 from ..method import Run
 from ..networks.checkpoints import read_card
-from ..networks.inference import predict
+from ..networks.inference import probabilities
 
 
 def network_probabilities(image: np.ndarray, run: Run, network: str) -> np.ndarray:
-    """(21, h, w) float32 class probabilities of an (h, w, 3) uint8 photo by a trained network."""
-    long_side = read_card(network)["input_size"]
-    look = lambda: predict(run.network(network), image, long_side, run.device, run.dtype)  # noqa: E731
-    return run.cached(("scores", network, long_side), look)
-
-
-def photo_crf(image: np.ndarray, run: Run, params: RefinementParams) -> DenseCRF:
-    """The photo's dense CRF with the widths of ``params``."""
-    sigmas = params.crf_spatial_sigma, params.crf_bilateral_sigma_xy, params.crf_bilateral_sigma_rgb
-    device = run.device if run.device.type == "cuda" else torch.device("cpu")  # as the method's own refinement
-    return run.cached(("crf", sigmas, str(device)), lambda: DenseCRF(image, *sigmas, device))
+    """(21, h, w) float32 class probabilities of an (h, w, 3) uint8 photo by a trained network; after a run it is found done."""
+    return probabilities(network, image, run, read_card(network)["input_size"])
 
 
 def clipped(probabilities: np.ndarray) -> np.ndarray:

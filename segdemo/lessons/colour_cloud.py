@@ -30,7 +30,7 @@ class CloudStep:
     Attributes:
         number: from 1.
         labels: (h, w) uint8, the nearest of ``centres``.
-        centres: (K, 3) float64 in the colour space.
+        centres: (K, 3) floating point, in the colour space.
         objective: of the two, Σ δᵢⱼ ‖xᵢ − cⱼ‖² over all pixels.
         palette: (K, 3) uint8, the mean colour of each cluster.
     """
@@ -50,7 +50,7 @@ class ColourCloud:
         image: (h, w, 3) uint8, the photo at working size.
         colour_space: "Lab", "RGB" scaled to 0..100, or "HSV" as its cone; see ``colour_features``.
         pixels: (n,) int64, the flat indices of the sampled pixels, n at most ``CLOUD_POINTS``.
-        positions: (n, 3) float64, the sampled pixels in the colour space.
+        positions: (n, 3) float32, the sampled pixels in the colour space.
         steps: the iterations, of which later ones are thinned; the last is the result.
     """
 

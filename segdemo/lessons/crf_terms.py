@@ -16,9 +16,9 @@ import numpy as np
 import torch
 
 from ..crf.dense import DenseCRF
-from ..crf.refine import RefinementParams
+from ..crf.refine import RefinementParams, photo_crf
 from ..method import Run
-from .beliefs import clipped, network_probabilities, photo_crf
+from .beliefs import clipped, network_probabilities
 
 VARIANTS = (
     ("unary only", False, False),

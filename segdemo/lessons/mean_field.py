@@ -11,11 +11,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..crf.refine import RefinementParams
+from ..crf.refine import RefinementParams, photo_crf
 from ..image import fit
 from ..labels import VOC21
 from ..method import Run
-from .beliefs import network_probabilities, photo_crf, reduced
+from .beliefs import network_probabilities, reduced
 
 MAP_SIZE = 288
 """Long side, in pixels, of the maps."""

@@ -29,7 +29,7 @@ class Field:
     Attributes:
         title: which map, with its stride.
         weights: (``CROP``, ``CROP``) float32 >= 0, summing to 1: how much each pixel counts.
-        half, most: side in pixels of the middle square that holds 50 and 90 % of the weight.
+        half, most: side in pixels of the square around the unit that holds 50 and 90 % of the weight.
     """
 
     title: str
@@ -66,27 +66,29 @@ def effective_fields(
 ) -> list[Field]:
     """The field of every map of ``network``, averaged over ``pictures`` (N, CROP, CROP, 3) uint8; ``on_map`` before each."""
     total: dict[str, np.ndarray] = {}
+    centre: dict[str, float] = {}
     for picture in pictures:  # one by one: memory for a single backward graph
         x = normalize(torch.from_numpy(picture.copy()).permute(2, 0, 1)[None]).requires_grad_(True)
         for title, features in feature_maps(network, x):
             on_map()
-            middle = features[:, :, features.shape[2] // 2, features.shape[3] // 2].sum()
-            (gradient,) = torch.autograd.grad(middle, x, retain_graph=True)
+            side = features.shape[2]
+            (gradient,) = torch.autograd.grad(features[:, :, side // 2, side // 2].sum(), x, retain_graph=True)
             total[title] = total.get(title, 0) + gradient.abs().sum((0, 1)).numpy()
+            centre[title] = (side // 2 + 0.5) * x.shape[2] / side - 0.5  # of the unit's cell
     return [
-        Field(title, weights / max(weights.sum(), 1e-30), *(side_holding(weights, p) for p in (0.5, 0.9)))
+        Field(
+            title, weights / max(weights.sum(), 1e-30), *(side_holding(weights, p, centre[title]) for p in (0.5, 0.9))
+        )
         for title, weights in total.items()
     ]
 
 
-def side_holding(weights: np.ndarray, part: float) -> int:
-    """Side of the smallest square around the middle that holds ``part`` of all weight."""
-    middle = len(weights) // 2
-    distance = np.abs(np.arange(len(weights)) - middle)
-    rings = np.maximum(distance[:, None], distance[None, :])
+def side_holding(weights: np.ndarray, part: float, centre: float) -> int:
+    """Side of the smallest square around (``centre``, ``centre``), a pixel or a corner of pixels, that holds ``part`` of all weight."""
+    reach = np.abs(2 * np.arange(len(weights)) - round(2 * centre))  # from the centre, in half pixels
+    rings = np.maximum(reach[:, None], reach[None, :])
     inside = np.bincount(rings.ravel(), weights.ravel())
-    radius = int(np.searchsorted(np.cumsum(inside), part * inside.sum()))
-    return min(2 * radius + 1, len(weights))
+    return min(int(np.searchsorted(np.cumsum(inside), part * inside.sum())) + 1, len(weights))
 
 
 def receptive_fields(image: np.ndarray, run: Run, networks: list[str], count: int = 4) -> dict[str, list[Field]]:

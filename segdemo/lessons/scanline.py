@@ -16,11 +16,11 @@ from scipy.special import softmax
 
 from ..clustering.features import lab_colours
 from ..crf.chain import HMM, LinearChainCRF, Runs, forward_backward, labelled_runs, viterbi
-from ..crf.refine import RefinementParams
+from ..crf.refine import RefinementParams, photo_crf
 from ..errors import ParameterError
 from ..labels import VOC21, LabelSet
 from ..method import Run
-from .beliefs import network_probabilities, photo_crf
+from .beliefs import network_probabilities
 
 MOST_LABELS = 6
 LEAST_SHARE = 0.005

@@ -1,6 +1,7 @@
 """Spectral clustering from the inside: affinities, blocks, spectrum, the second eigenvector's cut, and recursion.
 
-The graph, its eigenvectors, its cuts and the recursion are those of the method ``ncut``.
+The graph, its eigenvectors, its cuts and the recursion are those of the method ``ncut``, but the eigengap is sought up to
+``MOST_SEGMENTS``, fewer than there.
 
 References:
     J. Shi, J. Malik, Normalized cuts and image segmentation, IEEE Trans. PAMI 22 (2000).

@@ -173,6 +173,21 @@ def predict(network: nn.Module, image: np.ndarray, *settings: Any, **options: An
     return resize(scores, image.shape[:2]).softmax(1)[0].cpu().numpy()
 
 
+def probabilities(
+    name: str, image: np.ndarray, run: Run, long_side: int, is_kept: bool = True, **options: Any
+) -> np.ndarray:
+    """Class probabilities (K, h, w) float32 of an (h, w, 3) uint8 photo by the trained network ``name``.
+
+    With ``is_kept`` they are kept for whatever asks for them next. ``options`` as in ``class_scores``.
+    """
+    # Networks on one trunk have one weights file: its features serve them all.
+    file = checkpoints.read_card(name)["file"]
+    settings = long_side, run.device, run.dtype, lambda key, build: run.cached((file, *key), build)
+    look = lambda: predict(run.network(name), image, *settings, **options)  # noqa: E731
+    given = sorted(option for option in options.items() if option[1])  # no skip cut is no option
+    return run.cached(("scores", name, long_side, *given), look) if is_kept else look()
+
+
 NOTHING_FOUND = (
     f"Nothing but background: of the {len(VOC21) - 1} kinds of things that it knows ({', '.join(VOC21.names[1:])}) "
     "the network finds none here."
@@ -193,11 +208,8 @@ def segment_with(
 
     def look(**options: Any) -> np.ndarray:
         run.step(0.2, "running the network")
-        key = ("scores", name, long_side, *sorted(options.items()))
-        # Networks on one trunk have one weights file: its features serve them all.
-        settings = long_side, run.device, run.dtype, lambda key, build: run.cached((card["file"], *key), build)
-        result = partial(predict, network, image, *settings, **options)
-        return run.cached(key, result) if options == chosen else result()  # what only explains is not kept
+        is_kept = options == chosen  # what only explains is not
+        return probabilities(name, image, run, long_side, is_kept, **options)
 
     with run.time("network"):
         scores = look(**options)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -76,9 +77,16 @@ class PhotoPanel:
         return [self.path, self.working_size, self.seed]
 
 
+@cache
+def _folder() -> tempfile.TemporaryDirectory:
+    """Where this process keeps the examples; it goes when the process ends."""
+    return tempfile.TemporaryDirectory(prefix="segdemo-examples-")
+
+
+@cache
 def _example_files() -> list[tuple[str, str]]:
     """(path, title) of each example as a PNG of its own, so that choosing one is like uploading it."""
-    folder = Path(tempfile.mkdtemp(prefix="segdemo-examples-"))
+    folder = Path(_folder().name)
     files = []
     for example in examples():
         path = folder / f"{example.name}.png"

@@ -109,7 +109,7 @@ def test_superpixels_are_computed_once_per_photo():
 
     image = skimage.data.coffee()[::4, ::4].copy()
     first = ncut(image, NcutParams(segments=3), Run(cache_get=cache))
-    assert list(kept) == [("superpixels", 400)]
+    assert list(kept) == [("superpixels", 400, 10.0)]
     second = ncut(image, NcutParams(segments=5), Run(cache_get=cache))
     assert first.facts["nodes"] == second.facts["nodes"] == kept["superpixels", 400][0].max() + 1
 

@@ -136,3 +136,18 @@ def test_eigengap_is_the_largest_leap_in_proportion():
     assert eigengap(np.array([0, 0.05, 0.06, 0.3, 0.7])) == 3  # 0.7 − 0.3 is the larger difference
     assert eigengap(np.array([0, 1e-9, 1e-5, 0.2, 0.3])) == 3
     assert eigengap(np.array([0, 0.5, 0.9])) == 2
+
+
+def test_a_graph_that_almost_fell_apart_is_solved_as_far_as_it_can_be(monkeypatch):
+    """A ring of very many weakly linked groups has eigenvalues too alike for Lanczos: a block method goes on from there."""
+    monkeypatch.setattr(module, "DENSE_NODES", 0)
+    groups, size = 300, 5
+    inside = block_diag([np.ones((size, size))] * groups).tolil()
+    for k in range(groups):
+        one, two = k * size, (k + 1) % groups * size
+        inside[one, two] = inside[two, one] = 1e-7
+    graph, products = csr_matrix(inside), []
+    values, vectors = leading_eigenvectors(graph, 21, np.random.default_rng(0), lambda: products.append(1))
+    assert len(products) < 6000 and (np.abs(values) < 0.01).all() and largest_residual(graph, values, vectors) < 0.01
+    cut = normalized_cut(graph, 8, np.random.default_rng(0), solved=(values, vectors))
+    assert cut.eigenvectors.shape == (groups * size, 8) and ncut_value(graph, cut.labels) < 0.5

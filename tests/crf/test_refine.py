@@ -67,7 +67,7 @@ def test_an_object_that_the_crf_gives_away_is_spoken_of():
     network = replace(network, notices=["said before"])
     result = refine(image, network, RefinementParams(), Run())
     assert network.labels.any() and not result.labels.any()
-    assert result.notices == ["said before", ALL_GONE] and network.notices == ["said before"]
+    assert result.notices == ["said before", ALL_GONE.format("background")] and network.notices == ["said before"]
     assert refine(image, network, RefinementParams(crf_spatial_weight=0, crf_bilateral_weight=0), Run()).notices == [
         "said before"
     ]

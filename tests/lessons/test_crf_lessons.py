@@ -7,9 +7,10 @@ from skimage import data
 
 from segdemo import Engine, methods
 from segdemo.crf.dense import CLIP, DenseCRF
+from segdemo.crf.refine import RefinementParams, photo_crf
 from segdemo.errors import ParameterError
 from segdemo.image import fit
-from segdemo.lessons.beliefs import clipped, network_probabilities, photo_crf
+from segdemo.lessons.beliefs import clipped, network_probabilities
 from segdemo.lessons.crf_terms import VARIANTS, crf_terms, gibbs_energy
 from segdemo.lessons.mean_field import MOST_CLASSES, leading_classes, mean_field_film
 from segdemo.lessons.pairwise import GRID, exact_kernels, pairwise, telling_pixel
@@ -132,13 +133,12 @@ def test_film_is_the_methods_own_mean_field(engine):
 
 
 @needs_network
-def test_what_a_run_has_computed_is_not_computed_again(engine, monkeypatch):
-    engine.run(NETWORK, data.coffee(), working_size=96, crf=True)
-    import segdemo.lessons.beliefs as module
-
-    monkeypatch.setattr(module, "predict", None)
-    monkeypatch.setattr(module, "DenseCRF", None)
-    from segdemo.crf.refine import RefinementParams
-
-    assert engine.teach(network_probabilities, data.coffee(), working_size=96, network=NETWORK).shape[0] == 21
+@pytest.mark.parametrize("name", [NETWORK, "unet"])
+def test_what_a_run_has_computed_is_not_computed_again(engine, monkeypatch, name):
+    if methods()[name].unavailable():
+        pytest.skip("no trained network here")
+    engine.run(name, data.coffee(), working_size=96, crf=True)
+    monkeypatch.setattr("segdemo.networks.inference.predict", None)
+    monkeypatch.setattr("segdemo.crf.refine.DenseCRF", None)
+    assert engine.teach(network_probabilities, data.coffee(), working_size=96, network=name).shape[0] == 21
     assert isinstance(engine.teach(photo_crf, data.coffee(), working_size=96, params=RefinementParams()), DenseCRF)

@@ -32,7 +32,12 @@ def test_theory_one_plus_two_per_layer(layers):
 def test_squares_that_hold_a_part():
     weights = np.zeros((9, 9))
     weights[4, 4], weights[4, 6] = 0.6, 0.4
-    assert side_holding(weights, 0.5) == 1 and side_holding(weights, 0.9) == 5
+    assert side_holding(weights, 0.5, 4) == 1 and side_holding(weights, 0.9, 4) == 5
+    assert (
+        side_holding(weights, 0.5, 4.5) == 2
+        and side_holding(weights, 0.9, 4.5) == 4
+        and side_holding(weights, 1, 0) == 9
+    )
 
 
 def test_crops_of_any_photo():

@@ -21,7 +21,7 @@ from .pyramids import PHOTO, pyramids
 from .teaching import in_words, taught
 
 INTRO = (
-    f"**How far does a network look?** The gradient of the unit in the middle of each map tells which pixels it heeds (Luo et al. 2016): each square below shows {CROP} × {CROP} pixels, the unit's place in its middle, bright where it looks. L layers of "
+    f"**How far does a network look?** The gradient of the unit in the middle of each map tells which pixels it heeds (Luo et al. 2016): each square below shows {CROP} × {CROP} pixels, the unit in its middle or half a cell beside, bright where it looks. L layers of "
     "3 × 3 see 1 + 2L pixels across, but those near the middle count most. Attention may look across the whole picture from the first stage on "
     "(Xie et al. 2021, fig. 3), but learns there to heed what is near; convolutions widen step by step, and atrous ones in strides. What lies "
     f"beyond the square is not counted: a unit that heeds all of it alike has half in {CROP * 0.5**0.5:.0f} × {CROP * 0.5**0.5:.0f} and 90 % in {CROP * 0.9**0.5:.0f} × {CROP * 0.9**0.5:.0f}."
@@ -77,7 +77,7 @@ def board_row(title: str, fields: list[Field]) -> str:
     """One network: a heat map per stage."""
     figures = "".join(
         figure(
-            f"{f.title}: of the weight, half lies in the middle {f.half} × {f.half} px, 90 % in {f.most} × {f.most}",
+            f"{f.title}: of the weight, half lies within {f.half} × {f.half} px, 90 % in {f.most} × {f.most}",
             picture(f),
         )
         for f in fields

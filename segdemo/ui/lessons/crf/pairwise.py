@@ -16,7 +16,7 @@ from ...photo import PhotoPanel
 from ...viewer.payload import pack
 from ...workshop import Workshop
 from ..clustering.parts import hexes, picture
-from .parts import board, chosen_network, planes, wire
+from .parts import LARGEST, board, chosen_network, planes, wire
 
 PREFERRED = ("fcn-8s", "deeplab-v2")
 """Networks to begin with: coarse enough that the CRF has something to say."""
@@ -34,7 +34,7 @@ def pairwise_lesson(workshop: Workshop, panel: PhotoPanel, networks: list[Method
     screen = board("pairwise", networks, PREFERRED, sliders="".join(slider(*row) for row in SLIDERS))
 
     def compute(photo, ask, is_cancelled, working_size) -> dict[str, Any]:
-        options = {"working_size": working_size, "is_cancelled": is_cancelled}
+        options = {"working_size": min(working_size, LARGEST), "is_cancelled": is_cancelled}
         lesson = workshop.engine.teach(pairwise, photo, network=chosen_network(ask, networks), **options)
         return pairwise_value(photo, lesson)
 
