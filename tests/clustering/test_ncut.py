@@ -111,7 +111,7 @@ def test_superpixels_are_computed_once_per_photo():
     first = ncut(image, NcutParams(segments=3), Run(cache_get=cache))
     assert list(kept) == [("superpixels", 400, 10.0)]
     second = ncut(image, NcutParams(segments=5), Run(cache_get=cache))
-    assert first.facts["nodes"] == second.facts["nodes"] == kept["superpixels", 400][0].max() + 1
+    assert first.facts["nodes"] == second.facts["nodes"] == kept["superpixels", 400, 10.0][0].max() + 1
 
 
 def test_can_be_cancelled():
