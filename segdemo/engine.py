@@ -261,9 +261,13 @@ class Engine:
         """The title of the method that the warm-up has come to, or None when there is none under way."""
         return self._turn.warming
 
+    def has_run(self, method: str) -> bool:
+        """Whether the method's kernels are compiled and its network loaded: what its first run takes longer for."""
+        return method in self._compiled
+
     def _with_reason(self, method: str, on_step: Callable | None) -> Callable | None:
         """``on_step`` that says why a method takes long which a visitor wants before the warm-up has come to it."""
-        if on_step is None or self.warming is None or method in self._compiled:
+        if on_step is None or self.warming is None or self.has_run(method):
             return on_step
         return lambda fraction, text: on_step(fraction, f"{text} ({COMPILING})")
 

@@ -298,9 +298,15 @@ def cost_pictures(costs: np.ndarray) -> list[Picture]:
         Picture(
             "Probability of the object", probability, "By all parts of the data term, pixel by pixel; yellow = object."
         ),
-        Picture("Cost of the label object", of_object, "D_p(object), paid on the source side; yellow = expensive."),
         Picture(
-            "Cost of the label background", of_background, "D_p(background), paid on the sink side; yellow = expensive."
+            "Cost of the label object",
+            of_object,
+            "D_p(object), the capacity of the link to the sink, which is cut where the pixel is object; yellow = expensive.",
+        ),
+        Picture(
+            "Cost of the label background",
+            of_background,
+            "D_p(background), the capacity of the link to the source, which is cut where the pixel is background; yellow = expensive.",
         ),
     ]
 

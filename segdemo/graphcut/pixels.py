@@ -64,7 +64,9 @@ def cut_frame(
     if run.keep_frames:
         energy = sum(evaluate(labels, data, weights)[:2]) / SCALE
         lonely = f"each {node} for itself (lambda = 0)"
-        caption = f"minimum cut at {part:.0%} of lambda: energy {ENERGY}" if part else lonely
+        caption = (
+            f"cut made with {part:.0%} of lambda" if part else lonely
+        ) + f": energy {ENERGY}, at the full lambda" * (part < 1)
         run.frame(caption, labels=labels.copy(), image=image, energy=energy)
 
 

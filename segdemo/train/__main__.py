@@ -46,6 +46,13 @@ DATA_AND_TERMS = (
 )
 
 
+def data_and_terms(recipe: Recipe) -> str:
+    """What a network learned from; one that began from nothing has its ImageNet weights by its teacher."""
+    if recipe.start != "scratch":
+        return DATA_AND_TERMS
+    return f"{DATA_AND_TERMS} of its teacher, {recipe.teacher}" if recipe.teacher else DATA_AND_TERMS.rsplit("; ", 1)[0]
+
+
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m segdemo.train", description=__doc__)
     parser.add_argument("recipe", choices=RECIPES)
@@ -107,7 +114,7 @@ def new_card(name: str, file: str, trainer: Trainer, input_size: int) -> dict:
         "parameters": count_parameters(build_network(name)),
         "input_size": input_size,
         "labels": "VOC-21",
-        "data": DATA_AND_TERMS,
+        "data": data_and_terms(trainer.recipe),
         "licence": "Apache-2.0 for the weights as such; the photos behind them restrict use to research and teaching",
         "recipe": asdict(trainer.recipe),
         "seed": trainer.recipe.seed,

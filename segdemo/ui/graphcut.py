@@ -16,7 +16,7 @@ from .controls import controls_for, named
 from .lessons.graph_patch import graph_lesson
 from .lessons.solutions import solutions_lesson
 from .photo import PhotoPanel, shown_key
-from .scribble_pad import brushes_of, method_update, photo_update, scribble_pad, seeds_on, strokes_of
+from .scribble_pad import brushes_of, labels_drawn, method_update, photo_update, scribble_pad, seeds_on
 from .viewer import empty_value, error_value
 from .workshop import Workshop, key_of, photo_of
 
@@ -41,6 +41,9 @@ class LiveEngine:
 
     def __init__(self, engine: Engine):
         self.engine = engine
+
+    def has_run(self, method: str) -> bool:
+        return self.engine.has_run(method)
 
     def run(self, *args: Any, **options: Any) -> Segmentation:
         return replace(self.engine.run(*args, **options), pictures=[])
@@ -136,11 +139,3 @@ def graphcut_tab(workshop: Workshop, panel: PhotoPanel, shared: Shared) -> dict[
 def suffices(method: str, drawn: set[int]) -> bool:
     """Whether the labels drawn are enough to cut: GrabCut wants a box or background, the others two kinds of seed."""
     return BACKGROUND in drawn if method == "grabcut" else len(drawn) > 1
-
-
-def labels_drawn(value: Any, labels: int) -> set[int]:
-    """The labels 1..labels that the pad's strokes have, some of which may since have been erased."""
-    drawn: set[int] = set()
-    for stroke in strokes_of(value):
-        drawn.update(stroke["runs"][::2] if "runs" in stroke else [stroke["label"]])
-    return drawn & set(range(1, labels + 1))

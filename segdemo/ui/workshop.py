@@ -132,7 +132,7 @@ class Workshop:
             if progress is not None:
                 progress(span[0] + fraction * (span[1] - span[0]), desc=f"{title}: {text}")
 
-        start = time.perf_counter()
+        start, is_first = time.perf_counter(), not self.engine.has_run(method)
         try:
             segmentation = self.engine.run(method, photo, on_step=on_step, is_cancelled=is_cancelled, **params)
         except Cancelled:
@@ -149,6 +149,8 @@ class Workshop:
         subtitle = f"{seconds:.2f} s on {segmentation.device}"
         if segmentation.spared >= 0.01:
             subtitle += f" (and {segmentation.spared:.2f} s kept from an earlier run)"
+        if is_first:
+            subtitle += ", the first since the start, which loads and compiles"
         if "parameters" in segmentation.facts:
             subtitle += f", {segmentation.facts['parameters'] / 1e6:.1f} M parameters"
         result = Result.of(title, subtitle, seconds, photo, segmentation)

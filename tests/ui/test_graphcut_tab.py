@@ -9,8 +9,8 @@ import skimage.data
 from PIL import Image
 
 from segdemo import Engine, methods
-from segdemo.ui.graphcut import LiveEngine, labels_drawn, suffices
-from segdemo.ui.scribble_pad import rasterize
+from segdemo.ui.graphcut import LiveEngine, suffices
+from segdemo.ui.scribble_pad import labels_drawn, rasterize
 
 pytest.importorskip("selenium")
 from graphcut_tab import SIZE, STROKES, Tab  # noqa: E402

@@ -48,7 +48,10 @@ window.segdemoLecture = {
 
   mount(root, props, trigger) {
     const dialog = root.querySelector("dialog");
-    root.querySelector(".lecture-open").addEventListener("click", () => dialog.showModal());
+    root.querySelector(".lecture-open").addEventListener("click", () => {
+      dialog.showModal();
+      for (const part of [dialog, ...dialog.querySelectorAll("*")]) part.scrollTop = 0;  // from the beginning
+    });
     root.querySelector(".lecture-close").addEventListener("click", () => dialog.close());
     dialog.addEventListener("click", (event) => {
       if (event.target === dialog) dialog.close();  // beside its contents

@@ -49,7 +49,7 @@ ENCODERS = (
     ),
     Encoder(
         "ViT-B/16: a column",
-        "12 layers on one coarse grid. Each sees the whole photo, but no map is fine enough for outlines.",
+        "12 layers on one coarse grid, three in each row here. Each sees the whole photo, but no map is fine enough for outlines.",
         (Stage(16, 768, 1),) * 4,
     ),
     Encoder(

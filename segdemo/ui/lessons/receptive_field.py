@@ -21,9 +21,9 @@ from .pyramids import PHOTO, pyramids
 from .teaching import in_words, taught
 
 INTRO = (
-    f"**How far does a network look?** The gradient of the unit in the middle of each map tells which pixels it heeds (Luo et al. 2016): each square below shows {CROP} × {CROP} pixels, the unit in its middle or half a cell beside, bright where it looks. L layers of "
+    f"**How far does a network look?** The gradient of the unit in the middle of each map tells which pixels it heeds (Luo et al. 2016): each square below shows {CROP} × {CROP} pixels, the unit in its middle or half a cell beside, bright where it looks: the colour is the fourth root of the weight, each square by its own largest, so that what is faint is seen. L layers of "
     "3 × 3 see 1 + 2L pixels across, but those near the middle count most. Attention may look across the whole picture from the first stage on "
-    "(Xie et al. 2021, fig. 3), but learns there to heed what is near; convolutions widen step by step, and atrous ones in strides. What lies "
+    "(Xie et al. 2021, fig. 3), but learns there to heed what is near; convolutions widen step by step, and atrous ones in strides. DeepLabv3+'s scores here heed more of a photo than SegFormer's, other than in the paper: its pyramid holds the mean of the whole photo. What lies "
     f"beyond the square is not counted: a unit that heeds all of it alike has half in {CROP * 0.5**0.5:.0f} × {CROP * 0.5**0.5:.0f} and 90 % in {CROP * 0.9**0.5:.0f} × {CROP * 0.9**0.5:.0f}."
 )
 WHY_PYRAMIDS = (
@@ -39,7 +39,9 @@ def receptive_field_lesson(workshop: Workshop, panel: PhotoPanel, networks: list
     preferred = [name for name in ("segformer-b0", "deeplab-v3plus") if name in titles] or list(titles)[:2]
     gr.Markdown(INTRO)
     with gr.Row(elem_classes="toolbar"):
-        chosen = gr.CheckboxGroup([(m.title, m.name) for m in networks], value=preferred, label="Networks", scale=4)
+        chosen = gr.CheckboxGroup(
+            [(m.title, m.name) for m in networks], value=preferred, label="Networks", scale=4, min_width=300
+        )
         with gr.Column(scale=1, min_width=160):
             run = gr.Button("Look back", variant="primary", elem_id="field-run")
             status = gr.HTML("", elem_classes=STATUS, js_on_load=LIVE)

@@ -60,7 +60,7 @@ class SolutionsLesson {
   // The answer to the last question; those to earlier ones are not wanted any more.
   answer(value) {
     this.part("busy").hidden = true;
-    this.part("error").hidden = value.state !== "error";
+    this.part("error").hidden = !value.message;
     this.part("error").textContent = value.message || "";
     if (value.state !== "result") return;
     this.value = JSON.parse(JSON.stringify(value));  // Gradio's values are proxies, slow to read

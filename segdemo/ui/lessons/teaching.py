@@ -13,12 +13,13 @@ import numpy as np
 from ...errors import Cancelled, ScribbleError, SegdemoError
 from ..cards import ENGINE
 from ..photo import PhotoPanel
-from ..scribble_pad import seeds_on, strokes_of
+from ..scribble_pad import MAX_LABEL, labels_drawn, seeds_on, strokes_of
 from ..waiting import is_overtaken
 from ..workshop import Workshop, key_of, photo_of
 
 log = logging.getLogger("segdemo")
 OTHER_BRUSHES = "This lesson cuts between two labels, those of the first two brushes, and neither of them has a stroke on the photo: draw one with each."
+TWO_BRUSHES = "Two labels only: the first brush is the object, the second the background; strokes of other brushes are left out here."
 FAILED = "This lesson failed unexpectedly; the details are in the server's log. The methods still run."
 WIRING = dict(concurrency_id=ENGINE, api_visibility="private", show_progress="hidden", trigger_mode="multiple")
 """Every question is sent: of "always_last" the last would carry what the answer before it left in the lesson's value."""
@@ -65,7 +66,10 @@ def taught(
         given["scribbles"] = seeds = seeds_on(key_of(path), strokes, photo.shape[:2], labels=2)
         if not seeds.any() and strokes_of(strokes):
             raise ScribbleError(OTHER_BRUSHES)
-    return show(photo, workshop.engine.teach(lesson, photo, is_cancelled=is_cancelled, **given, **params(photo)))
+    shown = show(photo, workshop.engine.teach(lesson, photo, is_cancelled=is_cancelled, **given, **params(photo)))
+    if len(labels_drawn(strokes, MAX_LABEL)) > len(labels_drawn(strokes, 2)):
+        shown["message"] = TWO_BRUSHES
+    return shown
 
 
 def asked(value: Any) -> dict[str, Any]:

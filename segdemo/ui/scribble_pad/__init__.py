@@ -29,11 +29,13 @@ from ...method import Method
 from ..assets import beside
 from ..viewer.payload import photo_url
 from .files import read_map, seed_png
-from .seeds import rasterize, seeds_on, strokes_of
+from .seeds import MAX_LABEL, labels_drawn, rasterize, seeds_on, strokes_of
 
 __all__ = [
     "BINARY_BRUSHES",
+    "MAX_LABEL",
     "brushes_of",
+    "labels_drawn",
     "method_update",
     "photo_update",
     "rasterize",

@@ -65,6 +65,14 @@ def strokes_of(value: Any) -> list[dict[str, Any]]:
     return value["strokes"] if value else []
 
 
+def labels_drawn(value: Any, labels: int) -> set[int]:
+    """The labels 1..labels that the pad's strokes have, some of which may since have been erased."""
+    drawn: set[int] = set()
+    for stroke in strokes_of(value):
+        drawn.update(stroke["runs"][::2] if "runs" in stroke else [stroke["label"]])
+    return drawn & set(range(1, labels + 1))
+
+
 def _label_of(stroke: dict[str, Any]) -> int:
     label = int(stroke["label"])
     if not 0 <= label <= MAX_LABEL:

@@ -186,7 +186,7 @@ class SpectrumLesson extends Lesson {
       svg("line", { class: "cl-mark", x1: middle, x2: middle, y1: y(high), y2: floor }), svg("line", { class: "cl-axis", x1: 20, x2: width - 8, y1: floor, y2: floor }), ...ticks,
     );
     this.say("offer", `Use K = ${suggested}`);
-    this.say("gap-caption", `The eigengap: after λ${lowered(suggested)} the eigenvalues leap most in proportion. The leap from λ₁ to λ₂ does not count: λ₁ is always 0, and in proportion to that any leap is infinite. ${suggested} groups hang together more than any finer division. An offer, no law: `,
+    this.say("gap-caption", `The eigengap, after λ${lowered(suggested)}: for k from 2 to 12 (λₖ₊₁ + δ) / (λₖ + δ) is largest there. δ = 0.02 keeps leaps between values that are all as good as 0 from counting. ${suggested} groups hang together more than any finer division. An offer, no law: `,
       "other widths σ give another spectrum. Choose a λ to see its eigenvector.");
   }
 
@@ -239,7 +239,7 @@ class SpectrumLesson extends Lesson {
     for (const node of sweep.order.slice(0, below)) this.isAbove[node] = 0;
     this.part("threshold").value = index;
     this.part("least").disabled = index === best;
-    this.say("cut-caption", html("b", {}, `f₂ ≤ ${sweep.thresholds[index].toPrecision(3)}: Ncut ${precise(sweep.ncuts[index])}.`), ` ${below} and ${count - below} superpixels`,
+    this.say("cut-caption", html("b", {}, `f₂ ≤ ${sweep.thresholds[index].toPrecision(3).replace("-", "−")}: Ncut ${precise(sweep.ncuts[index])}.`), ` ${below} and ${count - below} superpixels`,
       index === best ? "; no threshold has a smaller Ncut." : `; the least is ${precise(sweep.ncuts[best])}.`);
     this.part("threshold").setAttribute("aria-valuetext", this.part("cut-caption").textContent);
     this.curve.at(index);

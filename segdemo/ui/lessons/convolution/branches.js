@@ -1,6 +1,6 @@
 // What each branch of a network adds: a class's score taken apart, and the labels with and without a branch.
 
-const WAYS = { running: "the sum up to here", alone: "the branch alone", without: "all but the branch" };
+const WAYS = { running: "labels of the sum up to here", alone: "of the branch alone", without: "of all but the branch" };
 const below = (text, ...index) => [text, html("sub", {}, ...index)];
 const SKIPS = "The coarsest layer says what is there, the finer ones correct where it ends. The sum up to stride 32 is FCN-32s, that up to 16 is FCN-16s. In the paper the network is trained in that order, from high-level features towards low-level ones: the finer scores start at zero and are learned on top of the coarser network.";
 const SILENCED = "What a branch adds is here what the score loses when it is silenced, its output set to zero; since branches stand in for each other, these do not sum to the whole.";
@@ -54,7 +54,7 @@ class BranchesLesson extends Lesson {
   }
 
   receive(result) {
-    const old = this.result && this.result.classes[this.chosen];
+    const old = this.result && this.result.photo === result.photo && this.result.classes[this.chosen];
     this.result = result;
     const { classes, names, titles, width, height } = result;
     const select = this.part("class");
@@ -109,6 +109,8 @@ class BranchesLesson extends Lesson {
       return labelLayer({ width, height, values: this.result.scores.subarray(first, first + count) }, (level) => tint(2 * level / levels - 1));
     });
     for (const { score } of this.columns) score.refresh();
+    const of = this.result.classes[chosen] ? "the class's score over background's" : "background's score over the mean of all others'";
+    this.say("above", this.result.isSum ? `what each branch gives to ${of}` : `by how much ${of} falls without the branch`);
     this.describe();
   }
 

@@ -22,6 +22,7 @@ class UpsamplingLesson extends Lesson {
     });
     this.part("fill").replaceChildren(...buttons);
     this.pictures = ["photo", ...Object.keys(WAYS_UP)].map((name) => this.makePicture(name));
+    new ResizeObserver(() => this.fitPixels()).observe(this.part("pictures"));
     this.grids = ["pixels", "pooled", ...Object.keys(WAYS_UP)].map((name) => this.makeGrid(name));
   }
 
@@ -53,8 +54,20 @@ class UpsamplingLesson extends Lesson {
   receive(result) {
     this.result = result;
     for (const { board } of this.pictures) board.shape(result.image.width, result.image.height);
+    this.fitPixels();
     this.showPictures();
     this.move(...this.place);
+  }
+
+  // Every pixel as wide as every other, where there is room for that: else rows of the unpooled dots would be left out.
+  fitPixels() {
+    if (!this.result) return;
+    const { width, height } = this.result.image, sharp = Math.min(window.devicePixelRatio || 1, 2);
+    for (const { board: { canvas } } of this.pictures) {
+      const room = canvas.parentElement.clientWidth, tallest = 0.5 * window.innerHeight;
+      const whole = Math.floor(Math.min(room * sharp / width, Math.max(tallest * sharp / height, 1)));
+      canvas.style.width = whole ? `${whole * width / sharp}px` : "100%";
+    }
   }
 
   showPictures() {
@@ -86,7 +99,7 @@ class UpsamplingLesson extends Lesson {
   }
 
   paintPicture(name, context, size) {
-    drawLayer(context, this.layers[name], size);
+    drawLayer(context, this.layers[name], size, { isSmooth: size.width * Math.min(window.devicePixelRatio || 1, 2) < this.result.image.width });
     if (name !== "photo" || !this.corner) return;
     const side = size.width / this.result.image.width, [x, y] = this.corner;
     for (const [colour, thickness] of [["#000", 4], ["#ffdc00", 2]]) {

@@ -15,7 +15,8 @@ from ..clustering.parts import ask_photo
 from ..teaching import integer
 from .parts import board
 
-WORKING_SIZE = 320
+WORKING_SIZE = 256
+"""Small enough to be drawn with every pixel alike, as many of the screen's to each."""
 
 
 def upsampling_lesson(workshop: Workshop, panel: PhotoPanel) -> gr.HTML:

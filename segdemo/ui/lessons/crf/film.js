@@ -26,7 +26,7 @@ class FilmLesson extends Lesson {
   }
 
   receive(result) {
-    const old = this.result && this.result.names[this.chosen];
+    const old = this.result && this.result.photo === result.photo && this.result.names[this.chosen];
     this.result = result;
     for (const board of Object.values(this.boards)) board.shape(result.width, result.height);
     const last = result.steps - 1;
@@ -109,7 +109,7 @@ class FilmLesson extends Lesson {
   describe(k) {
     const { names, energy, change, turned, steps } = this.result, mean = this.plane(k).reduce((sum, level) => sum + this.belief(level), 0) / (this.result.width * this.result.height);
     const text = k
-      ? [`${percent(change[k])} of the belief moved, F = ${energy[k].toFixed(4)} (${(energy[k] - energy[k - 1]).toFixed(4).replace("-", "−")}). So far ${percent(turned[k])} of the labels differ from the network's; mean belief in ${names[this.chosen]} ${mean.toFixed(3)}.`]
+      ? [`Of the belief ${percent(change[k])} moved, F = ${energy[k].toFixed(4)} (${(energy[k] - energy[k - 1]).toFixed(4).replace(/^-(?=[0.]*$)/, "").replace("-", "−")}). So far ${percent(turned[k])} of the labels differ from the network's; mean belief in ${names[this.chosen]} ${mean.toFixed(3)}.`]
       : [`The class's log-odds and its belief as the network gives them, before the first iteration. F = ${energy[0].toFixed(4)}; mean belief in ${names[this.chosen]} ${mean.toFixed(3)}.`];
     this.say("caption", html("b", {}, k ? `Iteration ${k} of ${steps - 1}. ` : "The network's output. "), ...text);
     return this.part("caption").textContent;

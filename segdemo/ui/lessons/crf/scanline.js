@@ -77,13 +77,13 @@ class ScanlineLesson extends Lesson {
     });
   }
 
-  // Among the middle three fifths, the line on which both models disagree most.
+  // Among the middle three fifths, the line on which the largest marginals of both models disagree most.
   tellingRow() {
     const { width, height, models: [hmm, crf] } = this.result, first = Math.floor(height / 5), last = Math.ceil(height * 4 / 5) - 1;
     let best = Math.floor(height / 2), most = 0;
     for (let y = first; y <= last; y++) {
       let count = 0;
-      for (let i = y * width; i < (y + 1) * width; i++) count += hmm.labels.values[i] !== crf.labels.values[i] ? 1 : 0;
+      for (let i = y * width; i < (y + 1) * width; i++) count += hmm.likeliest.values[i] !== crf.likeliest.values[i] ? 1 : 0;
       if (count > most) [best, most] = [y, count];
     }
     return best;

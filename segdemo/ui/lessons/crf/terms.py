@@ -60,7 +60,7 @@ def segmentation_of(result: TermsResult, size: tuple[int, int]) -> Segmentation:
 
 def subtitle(result: TermsResult) -> str:
     changed = f"{100 * result.changed:.1f} % of labels changed" if result.changed else "the network's own labels"
-    return f"E(x) = {result.energy.total:.4f} nats per pixel, all terms counted; {changed}"
+    return f"E(y) = {result.energy.total:.4f} nats per pixel, all terms counted; {changed}"
 
 
 def energies(results: list[TermsResult]) -> str:
@@ -79,8 +79,8 @@ def energies(results: list[TermsResult]) -> str:
         )
     return (
         "<div class='ce'><div class='ce-scroll'><table><thead><tr><th>found with</th><th>the energy of its labels</th>"
-        "<th><i class='ce-u'></i>unary</th><th><i class='ce-s'></i>spatial</th><th><i class='ce-b'></i>bilateral</th><th>E(x)</th>"
+        "<th><i class='ce-u'></i>unary</th><th><i class='ce-s'></i>spatial</th><th><i class='ce-b'></i>bilateral</th><th>E(y)</th>"
         f"<th>free energy of its beliefs</th></tr></thead><tbody>{rows}</tbody></table></div>"
         "<p>In nats per pixel, every row with all three terms. What a kernel gains in its own term it pays for in the unary term. Mean field "
-        "lowers the free energy of its beliefs to a local minimum, not E(x) of the labels: neither need be lowest in the last row.</p></div>"
+        "lowers the free energy of its beliefs to a local minimum, not E(y) of the labels: neither need be lowest in the last row.</p></div>"
     )
