@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -38,9 +39,14 @@ class Field:
     most: int
 
 
+def encoder_of(network: nn.Module) -> Callable[[Tensor], Any] | None:
+    """What makes the stages' maps of a picture, whatever the network calls it; None where there is nothing of the kind."""
+    return next((getattr(network, part) for part in ("encoder", "encode", "trunk") if hasattr(network, part)), None)
+
+
 def feature_maps(network: nn.Module, x: Tensor) -> list[tuple[str, Tensor]]:
     """Title and map (N, C, h, w) of every stage that the network shows, and of its scores."""
-    encode = next((getattr(network, part) for part in ("encoder", "encode", "trunk") if hasattr(network, part)), None)
+    encode = encoder_of(network)
     stages = list(encode(x)) if encode is not None else []
     named = [(f"stage {number}", stage) for number, stage in enumerate(stages, 1)]
     if not all(isinstance(stage, Tensor) for stage in stages):  # SegNet's indices are no map, but lead to maps

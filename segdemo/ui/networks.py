@@ -17,6 +17,7 @@ from .controls import controls_for, named
 from .lessons.convolution import atrous_lesson, branches_lesson, patches_lesson, upsampling_lesson
 from .lessons.crf import film_lesson, pairwise_lesson, scanline_lesson, terms_lesson
 from .lessons.receptive_field import receptive_field_lesson
+from .lessons.stage_maps import stage_maps_lesson
 from .photo import PhotoPanel
 from .public import public_checkpoints
 from .workshop import Result, Workshop
@@ -84,6 +85,8 @@ def networks_tab(workshop: Workshop, panel: PhotoPanel, shared: Shared) -> dict[
         upsampling_lesson(workshop, panel)
     with gr.Accordion("Look inside: atrous convolution", open=False, elem_id="atrous-lesson"):
         atrous_lesson(workshop, panel)
+    with gr.Accordion("Look inside: the maps of a network, down and up again", open=False, elem_id="maps-lesson"):
+        stage_maps_lesson(workshop, panel, ready)
     with gr.Accordion(
         "Look inside: what each branch adds, from FCN's skips to SegFormer's stages",
         open=False,

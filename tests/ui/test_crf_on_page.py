@@ -244,10 +244,7 @@ def test_film_shows_any_class_at_any_iteration(page):
     )
     assert 0.9 < np.mean(sums) < 1.02  # the leading classes share nearly all belief
     page.part("film-strip").find_elements("css selector", "button")[2].click()
-    assert (
-        "Iteration 2 of 10" in page.part("film-caption").text
-        and "Of the belief" in page.part("film-caption").text
-    )
+    assert "Iteration 2 of 10" in page.part("film-caption").text and "Of the belief" in page.part("film-caption").text
 
 
 @needs_network

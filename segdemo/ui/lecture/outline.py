@@ -134,6 +134,7 @@ OUTLINE = (
                 (
                     Place("Three upsamplings", NETWORKS, "network-methods", ("segnet", "segnet-fixed", "segnet-bilinear")),
                     Place("Pooling and the ways back", NETWORKS, "upsampling-lesson"),
+                    Place("Encoder and decoder, map by map", NETWORKS, "maps-lesson"),
                 ),
             ),
             Topic(
