@@ -187,7 +187,7 @@ def descend(
         if least < energy:
             changed = int((found != labels).sum())
             labels, energy, made, useless = found, least, made + 1, 1  # the same move again would find nothing
-            run.frame(f"{text}: energy {ENERGY}, {changed} pixels", labels=labels, energy=energy / SCALE)
+            run.frame(f"{text}: energy {ENERGY}, {changed:,} pixels", labels=labels, energy=energy / SCALE)
     return labels, tried, made
 
 

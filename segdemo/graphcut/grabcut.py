@@ -145,7 +145,7 @@ def iterate(colours, seeds, labels, mixtures, nearness, weights, params: GrabCut
         changed = int((cut != labels).sum())
         if best is None or energy < best.energy or (cut != best.labels).any():
             blocky = f", on blocks of {cuts.size} × {cuts.size} pixels" if number <= blocks else ""
-            caption = f"round {number}{blocky}: energy {ENERGY}, {changed} pixel{'s' * (changed != 1)} changed"
+            caption = f"round {number}{blocky}: energy {ENERGY}, {changed:,} pixel{'s' * (changed != 1)} changed"
             run.frame(caption, labels=cut.copy(), energy=energy / SCALE, step=number)
         labels, best = cut, Round(cut, costs, data, energy, number, number > blocks)
         if not has_both(labels):  # a box may be empty, soft seeds overruled: there is nothing to learn from

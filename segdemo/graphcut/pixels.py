@@ -50,7 +50,7 @@ def replay(data: np.ndarray, weights: list[np.ndarray], run: Run) -> GridMaxflow
             graph.strengthen(*more)
         if part == 1:
             return graph
-        text = f"maximum flow at {part:.1%} of lambda"
+        text = f"maximum flow at {100 * part:.0f} % of lambda"
         labels = graph.solve(stepper(run, 0.2 + 0.8 * i / len(REPLAY), text))[1].astype(np.uint8)
         cut_frame(part, labels, data, weights, run)
         before = now
@@ -65,7 +65,7 @@ def cut_frame(
         energy = sum(evaluate(labels, data, weights)[:2]) / SCALE
         lonely = f"each {node} for itself (lambda = 0)"
         caption = (
-            f"cut made with {part:.0%} of lambda" if part else lonely
+            f"cut made with {100 * part:.0f} % of lambda" if part else lonely
         ) + f": energy {ENERGY}, at the full lambda" * (part < 1)
         run.frame(caption, labels=labels.copy(), image=image, energy=energy)
 

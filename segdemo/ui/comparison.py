@@ -27,7 +27,7 @@ def comparison_tab(workshop: Workshop, panel: PhotoPanel, shared: Shared) -> dic
         clear = gr.Button("Remove all pins", size="sm", scale=0, min_width=150)
         note = gr.Markdown(HINT, elem_id="pin-note")
     places, columns, removers = [], [], []
-    with gr.Row(elem_classes="card-grid"):
+    with gr.Row(elem_classes="card-grid pins"):
         for number in range(MOST_PINS):
             with gr.Column(min_width=330, visible=False, elem_classes="card") as column:
                 places.append(
@@ -122,7 +122,7 @@ def face_off(pins: list[Result], left: int | None, right: int | None) -> dict:
         return empty_value(HINT)
     (one, one_title), (two, two_title) = by_number[left], by_number[right]
     (photo, segmentation), (_, other) = two.shown(), one.shown()
-    alike = f"{agreement(other.labels, segmentation.labels):.1%} of pixel pairs grouped alike (Rand index)"
+    alike = f"{100 * agreement(other.labels, segmentation.labels):.1f} % of pixel pairs grouped alike (Rand index)"
     both = replace(segmentation, facts={}, timings={})  # what is told of one of the two alone stays with its own card
     return viewer_value(photo, both, two_title, alike, before=(one_title, other))
 

@@ -73,7 +73,7 @@ class SpectrumLesson extends Lesson {
     this.part("clusters").max = Math.max(...Object.keys(result.segmented).map(Number));
     this.part("threshold").max = sweep.ncuts.length - 1;
     this.curve.load(sweep.ncuts, {
-      title: "Ncut (dashed: the threshold)", left: "one superpixel below", right: "all but one below",
+      title: "Ncut (orange, dashed: the threshold)", left: "one superpixel below", right: "all but one below",
       shadow: sweep.thresholds, mark: result.best, markText: `least: ${precise(sweep.ncuts[result.best])}`, fromZero: true,
     });
     this.vector = Math.min(this.vector, eigenvectors.length);
@@ -125,7 +125,7 @@ class SpectrumLesson extends Lesson {
     this.order = [...labels.keys()].sort((i, j) => labels[i] - labels[j] || i - j);
     this.part("offer").disabled = clusters === this.result.suggested;
     this.say("matrix-caption", html("b", {}, `K = ${clusters}: Ncut ${ncut.toFixed(3)}.`), ` ${percent(outside)} of all affinity lies outside the blocks: links that the cut severs. `,
-      "If the groups had no links between them, W and L would be exactly block-diagonal.");
+      "If the groups had no links between them, W and L would be exactly block-diagonal. ", html("span", { class: "cl-hint" }, "Colours: the cube root of the affinity, from 0, dark, to 1, yellow; orange, on the diagonal of L: the degrees."));
     this.makeMatrix();
     this.boards.segments.refresh();
     this.drawSpectrum();
