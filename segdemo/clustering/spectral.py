@@ -27,6 +27,7 @@ from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh, lobp
 from ..errors import ParameterError
 
 DENSE_NODES = 1000  # up to here all eigenvectors at once are quick; beyond, Lanczos iterations
+PRODUCTS = 3000  # with the matrix, after which Lanczos iterations are given up: photos take 500 to 2500
 NO_GAP = 0.02  # in units of λ, which lies between 0 and 2
 ROUNDING_STARTS = 10
 ROUNDING_ITERATIONS = 30
@@ -69,16 +70,18 @@ def leading_eigenvectors(
             return normalized @ z
 
         operator = LinearOperator(normalized.shape, product, matmat=product, dtype=normalized.dtype)
-        options = {"k": count, "which": "LA", "v0": rng.random(nodes), "ncv": max(3 * count, 40)}
+        vectors = max(3 * count, 40)
+        options = {"k": count, "which": "LA", "v0": rng.random(nodes), "ncv": vectors}
         try:
-            values, z = eigsh(operator, tol=1e-6, maxiter=60, **options)
+            values, z = eigsh(operator, tol=1e-6, maxiter=PRODUCTS // (vectors - count), **options)
         except ArpackNoConvergence as error:
             # A graph that almost falls apart has many eigenvalues that are as good as equal, which Lanczos cannot tell
             # apart; a block of vectors need not, and any basis of what they span will do.
             block = rng.standard_normal((nodes, count))
             found = error.eigenvectors[:, :count]
             block[:, : found.shape[1]] = found
-            with warnings.catch_warnings(action="ignore"):  # the tolerance is a wish: what is reached is a residual
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # the tolerance is a wish: what is reached is a residual
                 values, z = lobpcg(operator, block, largest=True, tol=1e-3, maxiter=40)
     order = np.argsort(-values)
     return np.maximum(1 - values[order], 0), z[:, order] * scale[:, None]

@@ -150,5 +150,9 @@ class ToyLesson extends Lesson {
       return values.map((value) => (span > 1e-9 ? 0.08 + 0.84 * (value - low) / span : 0.5));
     });
     this.paintPoints(context, size, axes[0].map((u, i) => [u, axes[1] ? 1 - axes[1][i] : 0.5]), this.result.spectral);
+    Object.assign(context, { font: "15px system-ui, sans-serif", fillStyle: themed(this.root, "--soft"), textAlign: "right", textBaseline: "bottom" });
+    context.fillText("f₂ →", size.width - 8, size.height - 5);
+    Object.assign(context, { textAlign: "left", textBaseline: "top" });
+    if (axes[1]) context.fillText("↑ f₃", 8, 6);
   }
 }
