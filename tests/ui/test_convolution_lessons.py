@@ -187,7 +187,7 @@ def test_scores_taken_apart(page):
     page.answered("branches", lambda: choose(page, "branches-network", "deeplab-v3plus"))
     said, values = told()
     assert "image pooling: " in said and "skip at stride 4: " in said
-    assert page.part("branches-ways").text == "of all but the branch"
+    assert page.part("branches-ways").text == "labels of all but the branch"
     assert page.ask("branches", "return l.columns.length;") == 7
 
 

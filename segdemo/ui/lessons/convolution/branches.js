@@ -88,7 +88,7 @@ class BranchesLesson extends Lesson {
     const ways = Object.keys(WAYS).filter((way) => this.result.ways[way]);
     this.way = [this.chosenWay, STORIES[this.result.network].way, ways[0]].find((way) => ways.includes(way));
     this.part("ways").classList.toggle("cl-switch", ways.length > 1);
-    if (ways.length === 1) { this.say("ways", html("b", {}, WAYS[this.way])); return; }
+    if (ways.length === 1) { this.say("ways", html("b", {}, `labels ${WAYS[this.way]}`)); return; }
     const buttons = ways.map((way) => {
       const button = html("button", { type: "button", "aria-pressed": String(way === this.way) }, WAYS[way]);
       button.addEventListener("click", () => {
