@@ -97,7 +97,7 @@ class SlicLesson extends Lesson {
     const { frame, result, player: { position } } = this, rounds = result.objectives.length;
     const window = `The highlighted centre looks at its window of 2S × 2S pixels, S = ${result.spacing.toFixed(1)}`;
     const texts = position === 0 ? ["Seeds.", ` ${plural(frame.centres.length, "seed")} on a grid, S = ${result.spacing.toFixed(1)} pixels apart, each moved to the lowest gradient among its 3 × 3 pixels, off the edges.`]
-      : position > rounds ? ["Connectivity.", ` Small stray pieces have joined a neighbour, large ones are superpixels of their own now: of ${plural(result.frames[0].centres.length, "cluster")} ${plural(result.superpixels, "superpixel")}, each in one piece.`]
+      : position > rounds ? ["Connectivity.", ` Small stray pieces have joined a neighbour, large ones are superpixels of their own now: ${plural(result.frames[0].centres.length, "cluster")} became ${plural(result.superpixels, "superpixel")}, each in one piece.`]
         : [`Round ${position} of ${rounds}.`, ` ${window}, and holds ${plural(this.sizeOf(this.chosen), "pixel")} of it.${this.describeOwn(position)} Then every centre moved to the mean of its pixels, by ${result.movements[position - 1].toFixed(2)} pixels on average.`];
     this.say("caption", html("b", {}, texts[0]), texts[1]);
     return texts.join("");
@@ -178,9 +178,15 @@ class SlicLesson extends Lesson {
   }
 
   // Every cluster in viridis by its m_c.
+  // A connected superpixel has the compactness of the cluster that most of it comes from.
   paintOwn() {
-    const { compactness, labels } = this.measured, [low, high] = this.own;
-    return labelLayer(labels, (label) => viridisPixels[Math.round(255 * (compactness[label] - low) / (high - low || 1))]);
+    const { compactness, labels: { values } } = this.measured, { labels } = this.frame, [low, high] = this.own, shared = new Map(), most = new Map();
+    labels.values.forEach((label, i) => {
+      const pair = label * compactness.length + values[i], count = (shared.get(pair) || 0) + 1;
+      shared.set(pair, count);
+      if (count > (most.get(label)?.count || 0)) most.set(label, { count, cluster: values[i] });
+    });
+    return labelLayer(labels, (label) => viridisPixels[Math.round(255 * (compactness[most.get(label).cluster] - low) / (high - low || 1))]);
   }
 
   meanColours(labels) {
