@@ -126,7 +126,8 @@ def merge_small(
 ) -> np.ndarray:
     """Join each region below ``smallest`` pixels to the neighbour with the longest common border.
 
-    Borders are those of the regions as they were found, also where some have been joined since. The graph is that of ``small_borders``. Returns the joined region of each region, (n,) int32; ``sizes`` is changed.
+    Borders are those of the regions as they were found, also where some have been joined since. The graph is that of
+    ``small_borders``. Returns the joined region of each region, (n,) int32; ``sizes`` is changed.
     """
     root, border = np.arange(len(sizes)).astype(np.int32), np.zeros(len(sizes), np.int64)
     joined = True

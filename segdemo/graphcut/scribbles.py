@@ -67,7 +67,7 @@ def fit_scribbles(
     When shrinking, a thin stroke survives: a cell is scribbled as soon as one of its pixels
     is. Where strokes of several labels meet in one cell the label with more pixels wins, at a
     tie the higher one; with ``keep_all`` a label that wins nowhere keeps the cell that holds most of it, of
-    those that are not the last of another label.
+    those that are not the last of another label; if there is none, the nearest one beside its own.
     Raises ``ScribbleError`` as ``check_scribbles`` does.
     """
     scribbles = check_scribbles(scribbles, photo_size)
@@ -84,7 +84,9 @@ def fit_scribbles(
         fitted[wins], most[wins] = label, counts[wins]
     for label in np.setdiff1d(scribbles[y, x], fitted) if keep_all else ():
         counts = np.bincount(cells[scribbles[y, x] == label], minlength=height * width)
-        last = np.bincount(fitted)[fitted] == 1  # cells that are all that their label has
-        counts[last & (fitted > 0)] = -1
-        fitted[counts.argmax()] = label
+        is_last = (fitted > 0) & (np.bincount(fitted)[fitted] == 1)  # all that its label has
+        row, column = np.divmod(np.arange(height * width), width)
+        home = counts.argmax()
+        away = (row - row[home]) ** 2 + (column - column[home]) ** 2
+        fitted[np.lexsort((away, -counts, is_last))[0]] = label
     return fitted.reshape(height, width)
