@@ -16,11 +16,22 @@ from scipy.io import loadmat
 
 from .errors import GroundTruthError
 from .image import MAX_PIXELS, stored_values
-from .labels import IGNORE
+from .labels import IGNORE, VOC21
 
 MAX_BYTES = 30_000_000
 MAX_REGIONS = 5000
 """Of one label map: a photo saved as PNG has more colours than a person draws regions."""
+
+VOC_VOID = 0xE0E0C0
+
+
+def voc_colour(label: int) -> int:
+    """The colour 0xRRGGBB of a class in PASCAL VOC's own masks: bit 3 i + c of the number is bit 7 - i of channel c."""
+    channels = [sum((label >> (3 * i + c) & 1) << (7 - i) for i in range(3)) for c in range(3)]
+    return channels[0] << 16 | channels[1] << 8 | channels[2]
+
+
+VOC_COLOURS = {voc_colour(label): label for label in range(len(VOC21))} | {VOC_VOID: IGNORE}
 
 
 def load_ground_truth(path: str | PathLike, size: tuple[int, int] | None = None) -> list[np.ndarray]:
@@ -31,7 +42,7 @@ def load_ground_truth(path: str | PathLike, size: tuple[int, int] | None = None)
         size: (H, W) of the photo, which every map must have.
 
     In a grey or palette PNG of 8 bits 255 is void, as in PASCAL VOC; in a mask of 0 and 255 it is the object, and in
-    one of 0, 128 and 255 the void is 128, as in GrabCut's. Raises ``GroundTruthError`` with what is wrong and what to do.
+    one of 0, 128 and 255 the void is 128, as in GrabCut's. Colours are numbered, those of VOC's masks as its classes. Raises ``GroundTruthError`` with what is wrong and what to do.
     """
     if not isinstance(path, (str, PathLike)):
         raise GroundTruthError(f"{path!r} is no file: choose a label PNG or a .mat file of BSDS500.")
@@ -79,7 +90,7 @@ def read_humans(path: str | PathLike) -> list[np.ndarray]:
 
 
 def read_label_png(data: bytes, name: str, size: tuple[int, int] | None = None) -> np.ndarray:
-    """The labels (H, W) int32 of a PNG in memory: grey values or palette indices as they are, colours numbered.
+    """The labels (H, W) int32 of a PNG in memory: grey values or palette indices as they are, colours and 16 bits numbered.
 
     A picture of another ``size`` is refused before it is decoded: a small file may hold a huge one.
     """
@@ -97,18 +108,32 @@ def read_label_png(data: bytes, name: str, size: tuple[int, int] | None = None) 
             f"{name} cannot be read as a label map: save it as PNG, whose pixels are exact (JPEG blurs labels), or "
             "choose a .mat file of BSDS500."
         ) from None
-    coloured = values.ndim == 3
-    if coloured:
+    if values.ndim == 3:
         values = values @ np.array([65536, 256, 1])
-    present, labels = np.unique(values, return_inverse=True)
+        if set(np.unique(values)) <= VOC_COLOURS.keys():
+            return np.vectorize(VOC_COLOURS.get, otypes=[np.int32])(values)
+        is_wide = True
+    else:
+        is_wide = wide.mode.startswith("I")  # of 16 bits
+    present, ranks = np.unique(values, return_inverse=True)
     if len(present) > MAX_REGIONS or present[0] < 0:
         raise GroundTruthError(
             f"{name} holds {len(present)} different colours, so it is a picture and no label map: each region needs one "
             "colour of its own, without soft edges."
         )
-    labels = labels.reshape(values.shape).astype(np.int32)
-    labels += labels >= IGNORE
-    if coloured or wide.mode.startswith("I"):  # codes of colours, or 16 bits: numbers like others
-        return labels
-    void = {(0, 128, 255): 128, (0, 255): None}.get(tuple(present), IGNORE)
-    return labels if void is None else np.where(values == void, IGNORE, labels).astype(np.int32)
+    ranks = ranks.reshape(values.shape).astype(np.int32)
+    if is_wide:
+        return ranks + (ranks >= IGNORE)  # numbers like others
+    masks = {(0, 128, 255): np.array([0, IGNORE, 1]), (0, 255): np.array([0, 1])}
+    return masks.get(tuple(present), present)[ranks].astype(np.int32)
+
+
+def class_numbers(labels: np.ndarray) -> np.ndarray:
+    """The label map (H, W) as classes of VOC-21, (H, W) uint8 with ``IGNORE``; ``GroundTruthError`` where it holds others."""
+    beyond = labels[(labels >= len(VOC21)) & (labels != IGNORE)]
+    if beyond.size:
+        raise GroundTruthError(
+            f"The ground truth holds the number {beyond[0]}, and VOC's classes are 0 to {len(VOC21) - 1} (255: does not "
+            "count): load a label PNG with VOC's numbers or colours."
+        )
+    return labels.astype(np.uint8)

@@ -12,7 +12,7 @@ from PIL import Image
 from segdemo.errors import GroundTruthError
 from segdemo.export import label_png
 from segdemo.graphcut.scribbles import load_scribbles
-from segdemo.ground_truth import load_ground_truth, read_humans
+from segdemo.ground_truth import class_numbers, load_ground_truth, read_humans
 from segdemo.labels import IGNORE
 from segdemo.segmentation import Segmentation
 from segdemo.ui.scribble_pad.files import read_map
@@ -78,6 +78,18 @@ def test_colours_are_regions(tmp_path):
     for image in (Image.fromarray(colours[numbered]), Image.fromarray(colours[numbered]).convert("RGBA")):
         (found,) = load_ground_truth(saved(tmp_path / "colours.png", image))
         assert len(np.unique(found)) == 4 and len({*zip(found.ravel(), numbered.ravel())}) == 4
+
+
+def test_numbers_stay_and_vocs_colours_are_its_classes(tmp_path):
+    """The first of them as VOC's masks have them: background, cat, person, void."""
+    classes = np.array([[0, 8, 15, 255]], np.uint8)
+    colours = np.array([[(0, 0, 0), (64, 0, 0), (192, 128, 128), (224, 224, 192)]], np.uint8)
+    for image in (Image.fromarray(classes), Image.fromarray(colours)):
+        (found,) = load_ground_truth(saved(tmp_path / "voc.png", image))
+        assert found.dtype == np.int32 and found.tolist() == classes.tolist()
+        assert class_numbers(found).tolist() == classes.tolist()
+    with pytest.raises(GroundTruthError, match="holds the number 21.*VOC's numbers or colours"):
+        class_numbers(np.array([[0, 21, 255]], np.int32))
 
 
 def test_wide_values_are_labels_too(tmp_path):

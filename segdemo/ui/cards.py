@@ -49,12 +49,13 @@ class Card:
 
 @dataclass
 class Shared:
-    """State of one visitor that all tabs share: results by card, the pinned ones, and the scribbles with their method."""
+    """State of one visitor that all tabs share: results by card, the pinned ones, the scribbles with their method, the ground truth."""
 
     results: gr.State
     pins: gr.State
     pad: gr.HTML | None = None
     pad_method: gr.Radio | None = None
+    truth: gr.State | None = None
 
 
 def card(key: str, method: str, title: str, group: str, shared: Shared, hint: str, **options: Any) -> Card:

@@ -14,7 +14,7 @@ from ..method import Method, get_method, methods
 from ..networks.inference import NetworkParams, is_public
 from .cards import RUN, Card, Shared, card, in_status, places, run_buttons, run_cards
 from .controls import controls_for, named
-from .lessons.convolution import atrous_lesson, branches_lesson, patches_lesson, upsampling_lesson
+from .lessons.convolution import atrous_lesson, branches_lesson, loss_board, patches_lesson, upsampling_lesson
 from .lessons.crf import film_lesson, pairwise_lesson, scanline_lesson, terms_lesson
 from .lessons.receptive_field import receptive_field_lesson
 from .lessons.stage_maps import stage_maps_lesson
@@ -81,6 +81,10 @@ def networks_tab(workshop: Workshop, panel: PhotoPanel, shared: Shared) -> dict[
         elem_id="patches-lesson",
     ):
         patches_lesson(workshop, panel, ready)
+    with gr.Accordion(
+        "Look inside: softmax and cross-entropy, what a network learns from", open=False, elem_id="loss-lesson"
+    ):
+        loss_board(workshop, panel, ready, shared)
     with gr.Accordion("Look inside: pooling and the ways back up", open=False, elem_id="upsampling-lesson"):
         upsampling_lesson(workshop, panel)
     with gr.Accordion("Look inside: atrous convolution", open=False, elem_id="atrous-lesson"):

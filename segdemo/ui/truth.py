@@ -64,7 +64,7 @@ def truth_column() -> tuple[gr.Column, gr.HTML]:
 
 def truth_panel(panel: PhotoPanel, shared: Shared, column: gr.Column, screen: gr.HTML) -> None:
     """The box to load a ground truth for the current photo, and the table of scores of all results of that photo."""
-    truth = gr.State(None, time_to_live=4 * 3600)
+    shared.truth = truth = gr.State(None, time_to_live=4 * 3600)
     with gr.Accordion("Ground truth: measure against people", open=False, elem_id="truth-box"):
         gr.Markdown(HINT)
         file = gr.File(

@@ -13,15 +13,24 @@ from skimage import data
 from steady import console_errors
 
 from segdemo import Engine, methods
-from segdemo.image import fit
+from segdemo.errors import GroundTruthError
+from segdemo.image import content_key, fit
+from segdemo.labels import IGNORE
 from segdemo.lessons.atrous import atrous
+from segdemo.lessons.loss import loss_lesson
 from segdemo.lessons.upsampling import upsampling
-from segdemo.ui.lessons.convolution import atrous_lesson, branches_lesson, patches_lesson, upsampling_lesson
+from segdemo.ui.cards import Shared
+from segdemo.ui.lessons.convolution import atrous_lesson, branches_lesson, loss_board, patches_lesson, upsampling_lesson
 from segdemo.ui.lessons.convolution.atrous import atrous_value
-from segdemo.ui.workshop import Workshop
+from segdemo.ui.lessons.convolution.loss import classes_of
+from segdemo.ui.truth import Truth
+from segdemo.ui.workshop import Workshop, key_of
 
 ENGINE = Engine("cpu")
 PHOTO = fit(data.chelsea(), 160)
+CLASSES = np.zeros(PHOTO.shape[:2], np.int32)  # as a person might say, roughly
+CLASSES[20:, 30:130] = 8
+CLASSES[:20] = IGNORE
 READY = [m for m in methods().values() if m.name in ("fcn-8s", "deeplab-v3plus") and not m.unavailable()]
 
 
@@ -36,12 +45,14 @@ def address(tmp_path_factory):
     with gr.Blocks() as demo:
         path = gr.Textbox(str(file), elem_id="path")
         panel, workshop = SimpleNamespace(path=path, file=path), Workshop(ENGINE)
+        shared = Shared(gr.State({}), gr.State([]), truth=gr.State(Truth.of(key_of(str(file)), [CLASSES])))
         gr.Button("no photo", elem_id="none").click(lambda: "", None, path)
         for name, place in (
             ("patches", lambda: patches_lesson(workshop, panel, READY)),
             ("upsampling", lambda: upsampling_lesson(workshop, panel)),
             ("atrous", lambda: atrous_lesson(workshop, panel)),
             ("branches", lambda: branches_lesson(workshop, panel, READY)),
+            ("loss", lambda: loss_board(workshop, panel, READY, shared)),
         ):
             with gr.Accordion(name, open=False, elem_id=f"{name}-lesson"):
                 place()
@@ -189,6 +200,46 @@ def test_scores_taken_apart(page):
     assert "image pooling: " in said and "skip at stride 4: " in said
     assert page.part("branches-ways").text == "labels of all but the branch"
     assert page.ask("branches", "return l.columns.length;") == 7
+
+
+@pytest.mark.skipif(len(READY) < 2, reason="no trained networks here")
+def test_the_loss_of_every_pixel(page):
+    page.open("loss")
+    lesson = ENGINE.teach(loss_lesson, PHOTO, network="fcn-8s", truth="deeplab-v3plus")
+    np.testing.assert_allclose(page.ask("loss", "return [...l.losses];"), lesson.loss.ravel(), atol=5e-3)
+    assert f"Mean loss {lesson.mean:.3f} nats" in page.part("loss-caption").text
+    assert page.part("loss-class").find_element("css selector", ":checked").text == "cat"
+    before, push = page.part("loss-told").text, page.canvas("loss", "l.boards[3]")
+    p = "return l.softmax(l.learned)[l.wanted];"
+    first = page.ask("loss", p)
+    page.part("loss-learn").click()
+    assert page.ask("loss", p) > first and "after 1 step." in page.part("loss-told").text
+    page.part("loss-forget").click()
+    assert page.part("loss-told").text == before and page.ask("loss", p) == pytest.approx(first)
+    choose(page, "loss-wanted", 0)
+    assert "p(background) nears 1" in page.part("loss-told").text
+    choose(page, "loss-class", 0)
+    assert (page.canvas("loss", "l.boards[3]") != push).any()
+    page.answered("loss", lambda: choose(page, "loss-truth", "own"))
+    own = ENGINE.teach(loss_lesson, PHOTO, network="fcn-8s", truth=CLASSES.astype(np.uint8))
+    assert f"Mean loss {own.mean:.3f} nats" in page.part("loss-caption").text
+    assert page.part("loss-true-name").text == "the ground truth"
+    page.click("loss-map", 0.5, 0.02)  # among what is void
+    assert "does not count in training" in page.part("loss-told").text
+
+
+@pytest.mark.parametrize(
+    "truth, said",
+    [
+        (None, "There is no ground truth of this photo"),
+        (Truth.of("another photo's", [CLASSES]), "There is no ground truth of this photo"),
+        (Truth.of(content_key(PHOTO), [CLASSES, CLASSES]), "Several people's segmentations"),
+        (Truth.of(content_key(PHOTO), [np.full_like(CLASSES, 22)]), "holds the number 22"),
+    ],
+)
+def test_a_truth_without_classes_is_explained(truth, said):
+    with pytest.raises(GroundTruthError, match=said):
+        classes_of(truth, PHOTO)
 
 
 def test_without_a_photo_they_say_so(page):

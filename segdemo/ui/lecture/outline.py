@@ -123,6 +123,7 @@ OUTLINE = (
                 "All layers convolutional, the output brought back to the photo's resolution, trained with softmax cross-entropy per pixel: 32s good, 16s better, 8s even better.",
                 (
                     Place("32s, 16s, 8s", NETWORKS, "network-methods", ("fcn-32s", "fcn-16s", "fcn-8s")),
+                    Place("Softmax and cross-entropy", NETWORKS, "loss-lesson"),
                     Place("What each skip adds", NETWORKS, "branches-lesson"),
                     Place("How far they look", NETWORKS, "field-box"),
                 ),

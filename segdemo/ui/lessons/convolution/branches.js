@@ -26,10 +26,10 @@ const STORIES = {
   },
 };
 
-class BranchesLesson extends Lesson {
+class BranchesLesson extends PixelLesson {
   constructor(root, ask) {
     super(root, ask);
-    Object.assign(this, { way: "", chosenWay: "", columns: [], place: [0.5, 0.5] });
+    Object.assign(this, { way: "", chosenWay: "", columns: [] });
     this.part("network").addEventListener("change", () => {
       this.tellStory();
       if (this.result) this.request();
@@ -74,12 +74,11 @@ class BranchesLesson extends Lesson {
   makeColumn(title, number) {
     const canvas = (kind, role, label) => html("canvas", { class: `cl-picture cl-pick cv-pixels`, role, "data-testid": `branches-${kind}-${number}`, "aria-label": label });
     const above = canvas("score", "application", `score, ${title}; arrow keys read it`), below = canvas("labels", "application", `labels, ${title}; arrow keys read it`), caption = html("figcaption");
-    const read = (u, v) => this.move(u, v), step = (dx, dy) => this.step(dx, dy);
     this.part("columns").append(html("figure", {}, html("h5", {}, title), above, below, caption));
     return {
       caption,
-      score: new PixelBoard(above, (context, size) => this.result && this.paintScore(number, context, size), read, step),
-      labels: new PixelBoard(below, (context, size) => this.result && this.paintLabels(number, context, size), read, step),
+      score: this.pixelBoard(above, (context, size) => drawLayer(context, this.layers[number], size, { isSmooth: true })),
+      labels: this.pixelBoard(below, (context, size) => this.paintLabels(number, context, size)),
     };
   }
 
@@ -125,7 +124,7 @@ class BranchesLesson extends Lesson {
   }
 
   showLabels() {
-    const { labels, palette, names, width, height } = this.result, inks = palette.map((hex, label) => (label ? pixelOf(hex, SHADE) : 0)), seen = new Set();
+    const { labels, palette, width, height } = this.result, inks = palette.map((hex, label) => (label ? pixelOf(hex, SHADE) : 0)), seen = new Set();
     this.columns.forEach(({ caption, labels: board }, number) => {
       const values = this.labelsOf(number), same = values.reduce((sum, label, i) => sum + (label === labels.values[i] ? 1 : 0), 0) / values.length;
       const areas = new Map();
@@ -135,56 +134,26 @@ class BranchesLesson extends Lesson {
       caption.replaceChildren(number < this.columns.length - 1 ? `${percent(same)} as the whole` : "all branches");
       board.refresh();
     });
-    this.part("keys").replaceChildren(...[...seen].sort((a, b) => a - b).map((label) => html("span", {}, html("i", { style: `background:${label ? palette[label] : "transparent"}` }), names[label])));
+    this.nameColours([...seen].sort((a, b) => a - b));
     this.describe();
   }
 
-  move(u, v) {
-    if (!this.result) return;
-    this.place = [u, v];
+  read() {
     this.describe();
     for (const { score, labels } of this.columns) { score.refresh(); labels.refresh(); }
-  }
-
-  step(dx, dy) {
-    if (!this.result) return;
-    const { width, height } = this.result, [x, y] = this.pixel();
-    this.move((clamp(x + dx, 0, width - 1) + 0.5) / width, (clamp(y + dy, 0, height - 1) + 0.5) / height);
-  }
-
-  pixel() {
-    const { width, height } = this.result;
-    return [Math.min(Math.floor(this.place[0] * width), width - 1), Math.min(Math.floor(this.place[1] * height), height - 1)];
   }
 
   describe() {
     if (!this.columns.length) return;
     const { names, classes, titles, isSum, labels, width } = this.result, [x, y] = this.pixel(), at = y * width + x, last = titles.length;
-    const number = (value) => value.toFixed(2).replace(/^-(?=[0.]*$)/, "").replace("-", "−");
-    const parts = titles.map((title, k) => [title, this.scoreAt(k, at)]), whole = number(this.scoreAt(last, at));
-    const signed = ([title, value], k) => `${value < 0 && k ? " − " : k ? " + " : ""}${k ? number(Math.abs(value)) : number(value)} (${title})`;
-    const told = isSum ? `${parts.map(signed).join("")} = ${whole}.` : `${whole} with all branches. Without ${parts.map(([title, value]) => `${title.replace(", ", " at ")}: ${number(this.scoreAt(last, at) - value)}`).join(", ")}.`;
+    const parts = titles.map((title, k) => [title, this.scoreAt(k, at)]), whole = hundredths(this.scoreAt(last, at));
+    const signed = ([title, value], k) => `${value < 0 && k ? " − " : k ? " + " : ""}${k ? hundredths(Math.abs(value)) : hundredths(value)} (${title})`;
+    const told = isSum ? `${parts.map(signed).join("")} = ${whole}.` : `${whole} with all branches. Without ${parts.map(([title, value]) => `${title.replace(", ", " at ")}: ${hundredths(this.scoreAt(last, at) - value)}`).join(", ")}.`;
     this.say("caption", html("b", {}, `Score of ${names[classes[this.chosen]]} here: `), told, ` The whole network says ${names[labels.values[at]]} here. ${classes[this.chosen] ? "Above 0 the class beats background." : ""}`);
-  }
-
-  mark(context, { width, height }) {
-    const { width: across, height: down } = this.result, [x, y] = this.pixel(), [left, top] = [(x + 0.5) * width / across, (y + 0.5) * height / down];
-    for (const [colour, thickness] of [["#000", 4], ["#ffdc00", 2]]) {
-      Object.assign(context, { strokeStyle: colour, lineWidth: thickness });
-      context.beginPath();
-      context.arc(left, top, 5, 0, 7);
-      context.stroke();
-    }
-  }
-
-  paintScore(number, context, size) {
-    drawLayer(context, this.layers[number], size, { isSmooth: true });
-    this.mark(context, size);
   }
 
   paintLabels(number, context, size) {
     drawLayer(context, this.result.image, size, { isSmooth: true });
     drawLayer(context, this.columns[number].paint, size);
-    this.mark(context, size);
   }
 }

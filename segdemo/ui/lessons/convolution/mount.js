@@ -1,2 +1,2 @@
 // Each lesson by the name of its page part.
-window.segdemoConvolution = mounting({ atrous: AtrousLesson, upsampling: UpsamplingLesson, patches: PatchesLesson, branches: BranchesLesson });
+window.segdemoConvolution = mounting({ atrous: AtrousLesson, upsampling: UpsamplingLesson, patches: PatchesLesson, branches: BranchesLesson, loss: LossLesson });

@@ -13,7 +13,9 @@ SCRIPTS = (
     "atrous.js",
     "upsampling.js",
     "patches.js",
+    "pixel_lesson.js",
     "branches.js",
+    "loss.js",
     "mount.js",
 )
 
