@@ -58,7 +58,9 @@ def choose_device(wish: str = "auto") -> torch.device:
 
 
 def size_of(value: Any, depth: int = 6) -> int:
-    """About how many bytes of arrays and tensors hang on ``value``; what hangs on it twice counts twice."""
+    """About how many bytes of arrays, tensors and text hang on ``value``; what hangs on it twice counts twice."""
+    if isinstance(value, (str, bytes)):
+        return len(value)
     if isinstance(value, np.ndarray):
         return value.nbytes
     if isinstance(value, torch.Tensor):

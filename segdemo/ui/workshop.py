@@ -9,7 +9,7 @@ import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field, replace
 from functools import cache
 from itertools import count
@@ -36,6 +36,8 @@ STORED_SIZE = 1600
 """Long side, in pixels, at which a pinned result is shown."""
 EXPORTS_KEPT = 600
 """Seconds."""
+ANSWERS_KEPT = 96 * 2**20
+"""Bytes. Of a class that opens the same link everyone asks the same, and one of them waits for it to be computed."""
 
 
 class Visits:
@@ -117,6 +119,11 @@ class Workshop:
 
     def __init__(self, engine: Engine):
         self.engine, self.visits = engine, Visits()
+        self._answers = LeastRecentlyUsed(ANSWERS_KEPT)
+
+    def remembered(self, question: Hashable, answer: Callable[[], Any]) -> Any:
+        """What ``answer()`` gave when ``question``, which holds all that it depends on, was asked last; not to be changed."""
+        return self._answers.get(question, answer)
 
     def run(
         self, method: str, photo: np.ndarray, progress: Callable | None, is_cancelled: Callable[[], bool] | None,
@@ -132,9 +139,18 @@ class Workshop:
             if progress is not None:
                 progress(span[0] + fraction * (span[1] - span[0]), desc=f"{title}: {text}")
 
-        start, is_first = time.perf_counter(), not self.engine.has_run(method)
-        try:
+        def computed() -> tuple[dict, Result]:
+            start = time.perf_counter()
             segmentation = self.engine.run(method, photo, on_step=on_step, is_cancelled=is_cancelled, **params)
+            seconds, full_title = time.perf_counter() - start, segmentation.title + " + CRF" * bool(params.get("crf"))
+            result = Result.of(full_title, took(seconds, segmentation), seconds, photo, segmentation)
+            return viewer_value(photo, segmentation, full_title, result.subtitle) | {"key": result.key}, result
+
+        question = None if "scribbles" in params else (method, content_key(photo), repr(sorted(params.items())))
+        is_first, is_kept, notes = not self.engine.has_run(method), question in self._answers, ""
+        try:
+            # A first run's time says little: the next one is measured again. Strokes are hardly drawn alike twice.
+            value, result = computed() if is_first or question is None else self.remembered(question, computed)
         except Cancelled:
             raise
         except SegdemoError as error:
@@ -144,17 +160,22 @@ class Workshop:
             return error_value(
                 f"{title} failed unexpectedly; the details are in the server's log. Other methods still run."
             ), None
-        title = segmentation.title + " + CRF" * bool(params.get("crf"))
-        seconds = time.perf_counter() - start
-        subtitle = f"{seconds:.2f} s on {segmentation.device}"
-        if segmentation.spared >= 0.01:
-            subtitle += f" (and {segmentation.spared:.2f} s kept from an earlier run)"
         if is_first:
-            subtitle += ", the first since the start, which loads and compiles"
-        if "parameters" in segmentation.facts:
-            subtitle += f", {segmentation.facts['parameters'] / 1e6:.1f} M parameters"
-        result = Result.of(title, subtitle, seconds, photo, segmentation)
-        return viewer_value(photo, segmentation, title, subtitle) | {"key": result.key}, result
+            notes = ", the first since the start, which loads and compiles"
+        elif is_kept:
+            notes = ", kept from an earlier run"
+        subtitle = result.subtitle + notes
+        return value | {"subtitle": subtitle}, replace(result, subtitle=subtitle)
+
+
+def took(seconds: float, segmentation: Segmentation) -> str:
+    """How long a run took, where, and with how many parameters."""
+    text = f"{seconds:.2f} s on {segmentation.device}"
+    if segmentation.spared >= 0.01:
+        text += f" (and {segmentation.spared:.2f} s kept from an earlier run)"
+    if "parameters" in segmentation.facts:
+        text += f", {segmentation.facts['parameters'] / 1e6:.1f} M parameters"
+    return text
 
 
 def photo_of(path: str | None) -> np.ndarray:

@@ -9,7 +9,7 @@ from lesson_page import Page
 from PIL import Image
 
 from segdemo.ui.lessons.figures import figure, figures_lesson, row
-from segdemo.ui.workshop import Visits
+from segdemo.ui.workshop import Workshop
 
 
 class FiguresPage(Page):
@@ -20,15 +20,18 @@ class FiguresPage(Page):
 def address(tmp_path_factory):
     file = tmp_path_factory.mktemp("photo") / "photo.png"
     Image.fromarray(np.zeros((20, 30, 3), np.uint8)).save(file)
-    teach = lambda lesson, photo, **given: (given["word"], photo.shape)  # noqa: E731
-    workshop = SimpleNamespace(visits=Visits(), engine=SimpleNamespace(teach=teach))
+
+    def teach(lesson, photo, **given):
+        return given["word"], photo.shape
+
+    workshop = Workshop(SimpleNamespace(teach=teach))
     show = lambda told: row(f"{told[0]} {told[1]}", [figure("a picture", np.zeros((2, 3, 3), np.uint8))])  # noqa: E731
     with gr.Blocks() as demo:
         path = gr.Textbox("", elem_id="path")
         gr.Button("photo", elem_id="photo").click(lambda: str(file), None, path)
         figures_lesson(
             workshop, SimpleNamespace(path=path, file=path), lambda: gr.Radio(["one", "two"], value="two"),
-            "Look", "looks", None, lambda choice: {"word": choice}, show,
+            "Look", "looks", teach, lambda choice: {"word": choice}, show,
         )  # fmt: skip
     _, url, _ = demo.launch(prevent_thread_lock=True, quiet=True, inbrowser=False)
     yield url

@@ -17,6 +17,7 @@ from segdemo.segmentation import Segmentation
 from segdemo.ui import workshop as workshop_module
 from segdemo.ui.cards import Card, Shared, card, export_result, run_cards
 from segdemo.ui.controls import SHARED, controls_for
+from segdemo.ui.lessons.teaching import taught
 from segdemo.ui.networks import share_text
 from segdemo.ui.workshop import Result, Visits, Workshop, export_files, photo_of
 
@@ -91,6 +92,60 @@ def test_a_run_gives_a_value_and_a_slim_result():
     assert len(result.segmentation.energy) > 1  # what the report holds of the curve
     photo, shown = result.shown(20)
     assert photo.shape == (15, 20, 3) and shown.labels.shape == (15, 20)
+
+
+def counted(engine, name):
+    """The engine, whose method ``name`` notes in the list returned that it was called."""
+    calls, method = [], getattr(engine, name)
+    setattr(engine, name, lambda *args, **kwargs: calls.append(1) or method(*args, **kwargs))
+    return calls
+
+
+def test_what_was_asked_before_is_not_computed_again():
+    """A class that opens the same link waits once."""
+    workshop = Workshop(Engine("cpu"))
+    runs = counted(workshop.engine, "run")
+    value, _ = workshop.run("kmeans", PHOTO, None, None, clusters=3)
+    assert value["subtitle"].endswith(", the first since the start, which loads and compiles")
+    value, result = workshop.run("kmeans", PHOTO, None, None, clusters=3)
+    again, kept = workshop.run("kmeans", PHOTO.copy(), None, None, clusters=3)
+    assert len(runs) == 2  # the first one's time is no measure
+    assert again == value | {"subtitle": f"{value['subtitle']}, kept from an earlier run"}
+    assert kept is not result and kept.number == result.number and kept.seconds == result.seconds
+    others = [(PHOTO, {"clusters": 4}), (PHOTO, {"clusters": 3, "seed": 1}), (255 - PHOTO, {"clusters": 3})]
+    for number, (photo, params) in enumerate(others, start=3):
+        assert "kept" not in workshop.run("kmeans", photo, None, None, **params)[0]["subtitle"] and len(runs) == number
+    seeds = np.zeros(PHOTO.shape[:2], np.uint8)
+    seeds[5], seeds[25] = 1, 2
+    for _ in range(3):
+        value, _ = workshop.run("graphcut", PHOTO, None, None, scribbles=seeds)
+    assert len(runs) == 8 and value["state"] == "result"
+
+
+def test_what_failed_is_tried_again():
+    workshop = Workshop(Engine("cpu"))
+    workshop.run("slic", PHOTO, None, None)
+    run, workshop.engine.run = workshop.engine.run, None
+    assert workshop.run("slic", PHOTO, None, None)[1] is None
+    workshop.engine.run = run
+    assert workshop.run("slic", PHOTO, None, None)[1] is not None
+
+
+def test_a_lesson_is_computed_once_for_a_photo_and_its_settings(tmp_path):
+    Image.fromarray(PHOTO).save(tmp_path / "photo.png")
+    Image.fromarray(255 - PHOTO).save(tmp_path / "other.png")
+    workshop, path = Workshop(Engine("cpu")), str(tmp_path / "photo.png")
+    lessons = counted(workshop.engine, "teach")
+
+    def mean(image, run, of):
+        return float(image[..., of].mean())
+
+    def asked(of, path=path):
+        given = {"of": of, "on_step": lambda fraction, text: None}  # another function every time
+        return taught(workshop, mean, lambda photo: given, lambda photo, found: {"mean": found}, path, visitor("me"))
+
+    assert asked(0) == asked(0) != asked(1) and len(lessons) == 2
+    assert asked(0, str(tmp_path / "other.png")) != asked(0) and len(lessons) == 3
 
 
 def test_mistakes_and_defects_become_messages():

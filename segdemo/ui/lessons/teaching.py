@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import math
 from collections.abc import Callable
@@ -61,12 +62,19 @@ def taught(
         strokes: for lessons on seeds, the value of the scribble pad, with the two kinds that the binary methods know.
     """
     is_cancelled = workshop.visits.begin(request)  # first: a Stop while a large photo is decoded counts
-    photo, given = photo_of(path), {}
-    if strokes is not None:
-        given["scribbles"] = seeds = seeds_on(key_of(path), strokes, photo.shape[:2], labels=2)
-        if not seeds.any() and strokes_of(strokes):
-            raise ScribbleError(OTHER_BRUSHES)
-    shown = show(photo, workshop.engine.teach(lesson, photo, is_cancelled=is_cancelled, **given, **params(photo)))
+    photo = photo_of(path)
+    given = params(photo)
+
+    def teach(**seeds: np.ndarray) -> dict:
+        return show(photo, workshop.engine.teach(lesson, photo, is_cancelled=is_cancelled, **seeds, **given))
+
+    if strokes is None:
+        settings = json.dumps({name: value for name, value in given.items() if name != "on_step"}, sort_keys=True)
+        return workshop.remembered((lesson.__module__, lesson.__name__, key_of(path), settings), teach)
+    seeds = seeds_on(key_of(path), strokes, photo.shape[:2], labels=2)
+    if not seeds.any() and strokes_of(strokes):
+        raise ScribbleError(OTHER_BRUSHES)
+    shown = teach(scribbles=seeds)
     if len(labels_drawn(strokes, MAX_LABEL)) > len(labels_drawn(strokes, 2)):
         shown["message"] = TWO_BRUSHES
     return shown

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import html
+import json
 from collections.abc import Callable
+from copy import copy
 from typing import Any
 
 import gradio as gr
@@ -14,7 +16,7 @@ from ....method import Method
 from ...assets import beside
 from ...photo import PhotoPanel
 from ...viewer.payload import pack
-from ...workshop import Workshop, photo_of
+from ...workshop import Workshop, key_of, photo_of
 from ..clustering.parts import lesson_html, script
 from ..teaching import WIRING, answered, asked
 
@@ -66,10 +68,15 @@ def wire(
     def answer(request: gr.Request, value, path, *values):
         def found() -> dict[str, Any]:
             is_cancelled = workshop.visits.begin(request)  # first: a Stop while a large photo is decoded counts
-            return compute(photo_of(path), asked(value), is_cancelled, *values)
+            photo, ask = photo_of(path), asked(value)
+            teach = lambda: compute(photo, ask, is_cancelled, *values)  # noqa: E731
+            if not all(isinstance(each, (bool, int, float, str, type(None))) for each in values):  # strokes, a truth
+                return teach()
+            question = json.dumps([ask | {"turn": 0}, *values], sort_keys=True)
+            return workshop.remembered((screen.elem_id, key_of(path), question), teach)
 
         shown = answered(screen, request, value, found)
-        updates = shown.pop("further", {})
+        updates = {place: copy(update) for place, update in shown.pop("further", {}).items()}  # Gradio takes them apart
         return {screen: shown, **updates}
 
     screen.input(answer, [screen, panel.path, *inputs], [screen, *further], **WIRING)
