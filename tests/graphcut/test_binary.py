@@ -7,7 +7,7 @@ from skimage import data as photos
 
 from segdemo import Engine
 from segdemo.errors import Cancelled, ScribbleError
-from segdemo.graphcut.binary import GraphCutParams, graphcut, islands, log_scores
+from segdemo.graphcut.binary import GraphCutParams, graphcut, islands, log_scores, stroke_log_likelihoods
 from segdemo.graphcut.energy import SCALE
 from segdemo.graphcut.likelihood import posterior_costs
 from segdemo.method import Run, get_method
@@ -109,6 +109,31 @@ def test_replay_falls_to_the_minimum():
     assert cut(image, scribbles, connected=False).facts["maximum flow"] == result.energy[-1]
 
 
+def yellow(picture, where):
+    """How far up viridis's scale, in [0, 1], the pixels are on average: its red and green rise to yellow."""
+    return picture.image[where][:, :2].mean() / 242
+
+
+def test_pictures_show_the_data_term_and_the_cut():
+    image, mask, scribbles = disc()
+    result = cut(image, scribbles, keep_frames=True)
+    probability, of_object, of_background, edges = result.pictures
+    assert [p.title for p in result.pictures[:3]] == [
+        "Probability of the object", "Cost of the label object", "Cost of the label background"
+    ]  # fmt: skip
+    core, far = (slice(27, 37), slice(27, 37)), (slice(0, 5), slice(20, 44))
+    for picture, where, other in ((probability, core, far), (of_object, far, core), (of_background, core, far)):
+        assert yellow(picture, where) > yellow(picture, other) + 0.15
+    red = (edges.image == (255, 60, 60)).all(axis=2)
+    border = np.zeros_like(red)
+    differ = result.labels[1:] != result.labels[:-1], result.labels[:, 1:] != result.labels[:, :-1]
+    for pixels in (border[1:], border[:-1]):
+        pixels |= differ[0]
+    for pixels in (border[:, 1:], border[:, :-1]):
+        pixels |= differ[1]
+    np.testing.assert_array_equal(red, border)  # on both sides of the cut
+
+
 def test_missing_scribbles_say_what_to_draw():
     image, _, scribbles = disc()
     for none in (None, np.zeros_like(scribbles)):
@@ -158,6 +183,25 @@ def test_same_seed_same_result_and_photo_work_is_cached():
         run = Run(scribbles=scribbles, cache_get=cache_get)
         np.testing.assert_array_equal(graphcut(image, GraphCutParams(), run).labels, fresh.labels)
     assert ("graphcut contrasts", 8) in store
+
+
+def test_what_is_kept_of_a_photo_serves_only_the_settings_it_was_made_with():
+    image, _, scribbles = disc(32)
+    store = {}
+
+    def cache_get(key, build):
+        if key not in store:
+            store[key] = build()
+        return store[key]
+
+    results = []
+    for options in ({}, {"neighbours": 4}, {"smoothness": 5.0}, {"sigma": 9.0}, {"detour": 10.0}):
+        run = Run(scribbles=scribbles, cache_get=cache_get)
+        kept, fresh = graphcut(image, GraphCutParams(**options), run), cut(image, scribbles, **options)
+        np.testing.assert_array_equal(kept.labels, fresh.labels)
+        assert kept.facts == fresh.facts
+        results.append(fresh.facts["energy"])
+    assert len(set(results)) == len(results)
 
 
 def test_a_run_can_be_stopped():
@@ -214,11 +258,24 @@ def test_what_is_relearned_is_the_same_for_every_lambda():
     seeds = np.array([0, 2, 1], np.uint8)[scribbles]
     scores = [
         log_scores(image, seeds, GraphCutParams(smoothness=smoothness, relearn=share), Run())
-        for smoothness, share in ((0.0, 0.3), (500.0, 0.3), (40.0, 0.0))
+        for smoothness, share in ((0.0, 0.3), (500.0, 0.3), (40.0, 0.0), (40.0, 1e-6))
     ]
     np.testing.assert_array_equal(scores[0], scores[1])
     assert not np.array_equal(scores[0], scores[2])
+    np.testing.assert_allclose(scores[3], scores[2], atol=0.02)  # a small share of what is relearned changes little
     assert iou((scores[0][1] > scores[0][0]), mask) > 0.9
+
+
+def test_likelihoods_are_raised_to_the_power_of_their_weights():
+    image, _, scribbles = disc()
+    seeds = np.array([0, 2, 1], np.uint8)[scribbles]
+
+    def logs(colour, texture):
+        params = GraphCutParams(colour_weight=colour, texture_weight=texture, likelihood="histogram")
+        return stroke_log_likelihoods(image, seeds, params, Run(), 2)
+
+    assert np.abs(logs(1.0, 0.0)).min() > 1 and not logs(0.0, 0.0).any()
+    np.testing.assert_allclose(logs(0.4, 0.3), 0.4 * logs(1.0, 0.0) + 0.3 * logs(0.0, 1.0), rtol=1e-5)
 
 
 def test_texture_tells_apart_what_colour_does_not():

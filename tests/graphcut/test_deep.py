@@ -78,6 +78,8 @@ def test_features_cut_where_colours_cannot():
     assert (result.labels == left).mean() > 0.93
     assert result.facts["energy"] == result.facts["maximum flow"]
     assert result.facts["deep features"] == "15 principal components" and len(result.pictures) == 5
+    (shown,) = [p.image for p in result.pictures if p.title.endswith("by deep features alone")]
+    assert shown[:, :24, :2].mean() > shown[:, 40:, :2].mean() + 60  # yellow where the object is
     colours = graphcut(image, GraphCutParams(smoothness=4.0), Run(scribbles=scribbles))
     assert (colours.labels[:, 24:32] == 0).all()  # nearer to the other stroke
 

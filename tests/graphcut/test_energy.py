@@ -6,7 +6,7 @@ from scipy.sparse.csgraph import dijkstra
 from scipy.stats import multivariate_normal
 
 from segdemo.graphcut import energy
-from segdemo.graphcut.gaussians import shared_moments
+from segdemo.graphcut.gaussians import next_centres, shared_moments
 from segdemo.graphcut.likelihood import (
     GAMUT,
     NOISE,
@@ -125,6 +125,21 @@ def test_one_step_of_expectation_maximization():
     np.testing.assert_allclose(after.covariances, expected.covariances, rtol=1e-2, atol=0.1)
 
 
+def test_a_colour_far_from_all_components_belongs_to_the_nearest():
+    """Both densities there are less than the smallest number that a float holds."""
+    owned = np.repeat(np.eye(2), 500, axis=0)
+    mixture = Mixture(owned @ np.array([[10.0, 0, 0], [30.0, 0, 0]]), owned)
+    moments = np.zeros((2, 10))
+    shared_moments(np.array([[90.0, 20, 20]], np.float32), mixture.coefficients().astype(np.float32), moments)
+    np.testing.assert_allclose(moments[:, 0], [0, 1], atol=1e-6)
+
+
+def test_a_centre_that_loses_all_its_colours_stays_where_it_is():
+    colours, labels = np.array([[50.0, 0, 0], [54.0, 0, 0]]), np.empty(2, np.intp)
+    centres = next_centres(colours, np.array([[51.0, 0, 0], [80.0, 40, 0]]), labels)
+    assert labels.tolist() == [0, 0] and centres.tolist() == [[52, 0, 0], [80, 40, 0]]
+
+
 def test_mixture_finds_two_clusters():
     rng = RNG(6)
     centres = np.array([[30.0, 0, 0], [70.0, 40, -20]])
@@ -133,6 +148,22 @@ def test_mixture_finds_two_clusters():
     order = np.argsort(mixture.means[:, 0])
     np.testing.assert_allclose(mixture.means[order], centres, atol=0.6)
     np.testing.assert_allclose(mixture.weights[order], [0.75, 0.25], atol=0.02)
+
+
+def test_mixture_finds_a_narrow_heap_inside_a_wide_one():
+    """k-means, which it begins with, parts the two halfway; expectation maximization finds how wide each is."""
+    rng = RNG(13)
+    heaps = [rng.normal(centre, width, (1500, 3)) for centre, width in (((40, 0, 0), 3), ((60, 10, 0), 15))]
+    mixture = fit_mixture(np.concatenate(heaps), np.arange(3000), 2, rng.random(3000))
+    widths = np.sqrt(np.trace(mixture.covariances, axis1=1, axis2=2) / 3)
+    np.testing.assert_allclose(sorted(widths), [np.hypot(3, NOISE), 15], rtol=0.08)
+    np.testing.assert_allclose(mixture.weights, 0.5, atol=0.04)
+
+
+def test_of_many_pixels_all_parts_are_learned_from():
+    colours = np.repeat([[20.0, 0, 0], [80.0, 0, 0]], 6000, axis=0)  # the strokes' upper half dark, the lower one light
+    mixture = fit_mixture(colours, np.arange(12_000), 2, RNG(14).random(12_000))
+    np.testing.assert_allclose(mixture.weights, 0.5, atol=0.03)
 
 
 def test_centres_are_drawn_as_kmeans_plus_plus_draws_them():
@@ -169,6 +200,9 @@ def test_histogram_is_a_density():
     assert histogram.cells.sum() * 6.0**3 == pytest.approx(1)
     near, far = histogram.density(np.array([[50, 10, -10], [5, -100, 100]], np.float32))
     assert near > 6e-6 and 0 <= far < near / 100
+    one = Histogram(np.full((10, 3), (50, 2, 2), np.float32))
+    there, beside, beyond = one.density(np.array([[50, 2, 2], [56, 2, 2], [62, 2, 2]], np.float32))
+    assert (beside / there, beyond / there) == pytest.approx((np.exp(-1 / 2), np.exp(-4 / 2)), rel=1e-3)  # by bins of 6
 
 
 @pytest.mark.parametrize("model", ["mixture", "histogram"])
@@ -181,6 +215,9 @@ def test_likelihoods_prefer_their_own_strokes_and_leave_strange_colours_open(mod
     assert logs.shape == (2, 6, 9) and logs.dtype == np.float32
     assert (logs[0, :, :3] > logs[1, :, :3] + 3).all() and (logs[1, :, 3:6] > logs[0, :, 3:6] + 3).all()
     np.testing.assert_allclose(logs[:, :, 6:], np.log(OUTLIERS / GAMUT), atol=1e-3)
+    if model == "histogram":
+        density = Histogram(colours[scribbles == 1]).density(colours[:1, 0])
+        np.testing.assert_allclose(logs[0, 0, 0], np.log((1 - OUTLIERS) * density + OUTLIERS / GAMUT), atol=1e-3)
 
 
 def test_posterior_costs_are_negative_logs_of_probabilities():
@@ -223,6 +260,15 @@ def test_geodesic_distances_are_shortest_ways_on_the_grid(edges):
         assert ours[0, 8, 2] == pytest.approx(7) and ours[0, 8, 9] == pytest.approx(7 * 2**0.5)
     prior = nearness_log_prior(scribbles, 2, 2.0, lengths)
     np.testing.assert_allclose(prior, -2 * np.log(ours + 0.02 * np.hypot(9, 12)), rtol=1e-4)
+
+
+def test_a_lone_speck_lengthens_ways_little_and_an_edge_as_much_as_its_contrast():
+    speck = np.full((9, 20, 3), 50, np.float32)
+    edge = speck.copy()
+    speck[4, 10], edge[:, 10:] = (80, 50, 50), (80, 50, 50)
+    (across, *_), (along, *_) = step_lengths(edge, 1.0), step_lengths(speck, 1.0)
+    assert across[4, :-1].sum() == pytest.approx(19 + 30, abs=0.1)
+    assert along[4, 9] < 1 + 30 / 10 and np.isinf(along[:, -1]).all()
 
 
 def test_texture_is_the_spread_around_a_pixel():

@@ -130,6 +130,15 @@ def test_outside_the_window_all_is_background():
     assert facts["energy"] == facts["maximum flow"]
 
 
+def test_the_probability_picture_is_yellow_on_the_object():
+    image, mask = two_tone_disc()
+    probability, of_object, of_background, _ = cut(image, strokes())[0].pictures
+    levels = [
+        (p.image[mask][:, :2].mean(), p.image[~mask][:, :2].mean()) for p in (probability, of_background, of_object)
+    ]
+    assert levels[0][0] > levels[0][1] + 60 and levels[1][0] > levels[1][1] + 60 and levels[2][0] < levels[2][1] - 60
+
+
 def test_missing_background_and_nothing_left_free():
     image, _ = two_tone_disc()
     with pytest.raises(ScribbleError, match="no scribbles"):

@@ -13,7 +13,7 @@ from segdemo.graphcut.binary import GraphCutParams, graphcut
 from segdemo.graphcut.energy import BACKGROUND, OBJECT, SCALE, data_costs, evaluate
 from segdemo.graphcut.maxflow import grid_maxflow
 from segdemo.graphcut.sparse_maxflow import sparse_maxflow
-from segdemo.graphcut.superpixels import border_graph, divide, superpixel_graph
+from segdemo.graphcut.superpixels import border_graph, divide, draw_borders, superpixel_graph
 from segdemo.method import Run
 
 PIECES = dict(graph="superpixels", superpixels=300)
@@ -135,6 +135,14 @@ def test_neighbouring_nodes_are_tied_by_all_pairs_across_their_border():
         (0, 3): 100,
         (1, 2): 1000,
     }
+
+
+def test_borders_of_superpixels_are_drawn_both_ways():
+    drawn = draw_borders(np.full((4, 6, 3), 100, np.uint8), blocks(4, 6, 2))
+    border = np.zeros((4, 6), bool)
+    border[:, [1, 3]] = border[1] = True
+    np.testing.assert_array_equal((drawn == (177, 160, 50)).all(axis=2), border)  # halfway to yellow
+    assert (drawn[~border] == 100).all()
 
 
 def astronaut(size=160):
