@@ -11,6 +11,7 @@ from segdemo.clustering import elbow as elbow_module
 from segdemo.clustering.features import lab_colours
 from segdemo.clustering.kmeans import KMeansParams, kmeans
 from segdemo.errors import Cancelled, ParameterError
+from segdemo.lessons import colour_cloud as lesson_module
 from segdemo.lessons.colour_cloud import CLOUD_POINTS, colour_cloud, elbow
 from segdemo.method import Run
 
@@ -73,6 +74,19 @@ def test_one_start_of_the_method_is_the_lesson(space):
     np.testing.assert_array_equal(lesson.steps[-1].labels, result.labels)
     assert lesson.steps[-1].objective == pytest.approx(result.facts["objective"])
     assert lesson.steps[-1].number == result.facts["iterations"]
+
+
+def test_colours_that_are_kept_serve_their_own_space_only():
+    image, engine = photo(20, 30), Engine("cpu")
+    for space in ("Lab", "RGB", "HSV"):
+        kept, fresh = (e.teach(colour_cloud, image, clusters=3, colour_space=space) for e in (engine, Engine("cpu")))
+        np.testing.assert_array_equal(kept.positions, fresh.positions)
+
+
+def test_it_has_settled_unless_the_limit_ended_it(cloud, monkeypatch):
+    assert cloud.has_settled
+    monkeypatch.setattr(lesson_module, "MOST_ITERATIONS", 2)
+    assert not colour_cloud(cloud.image, Run(), clusters=4, seed=3).has_settled
 
 
 def test_the_hsv_cloud_is_the_cone_in_which_the_method_measures():

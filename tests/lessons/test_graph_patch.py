@@ -140,11 +140,15 @@ def test_links_that_leave_are_counted(neighbours):
     assert leaving(weights, (0, 0), (20, 20)) == (0, 0)
 
 
-def test_the_patch_is_part_of_the_methods_graph():
+@pytest.mark.parametrize("values", [{"seed": 3, "smoothness": 25.0}, {"sigma": 3.0}, {"neighbours": 4}])
+def test_the_patch_is_part_of_the_methods_graph(values):
     image, scribbles = photo()
-    lesson = graph_patch(image, Run(scribbles=scribbles), centre=(0.5, 0.2), seed=3, smoothness=25.0)
-    result = graphcut(image, GraphCutParams(seed=3, smoothness=25.0), Run(scribbles=scribbles, seed=3))
-    np.testing.assert_array_equal(lesson.labels, result.labels)
+    params = GraphCutParams(**values)
+    lesson = graph_patch(image, Run(scribbles=scribbles), centre=(0.5, 0.2), **values)
+    own = Run(scribbles=scribbles, seed=params.seed)
+    np.testing.assert_array_equal(lesson.labels, graphcut(image, params, own).labels)
+    again = graph_patch(image, Run(scribbles=scribbles, seed=params.seed), centre=(0.5, 0.2), **values)
+    np.testing.assert_array_equal(again.flow.graph.forth, lesson.flow.graph.forth)  # whatever the lesson's own seed
     assert lesson.corner == (4, 16) and lesson.flow.graph.shape == (8, 8)
     np.testing.assert_array_equal(lesson.patch(lesson.image), image[4:12, 16:24])
     assert lesson.differing == (lesson.patch(lesson.labels) != lesson.flow.inside).sum()
@@ -213,6 +217,24 @@ def test_bad_input_says_what_to_do():
         graph_patch(image, Run())
     with pytest.raises(ScribbleError, match="background"):
         graph_patch(image, Run(scribbles=(scribbles == 1).astype(np.uint8)))
+
+
+def test_a_whole_cut_that_is_kept_serves_only_its_strokes_and_parameters():
+    image, scribbles = photo()
+    more = scribbles.copy()
+    more[30, 15:25] = 2
+    store = {}
+
+    def cache_get(key, build):
+        if key not in store:
+            store[key] = build()
+        return store[key]
+
+    for strokes, values in ((scribbles, {}), (more, {}), (scribbles, {"smoothness": 4.0}), (scribbles, {"sigma": 5.0})):
+        runs = Run(scribbles=strokes, cache_get=cache_get), Run(scribbles=strokes)
+        kept, fresh = (graph_patch(image, run, centre=(0.5, 0.2), **values) for run in runs)
+        np.testing.assert_array_equal(kept.labels, fresh.labels)
+        np.testing.assert_array_equal(kept.flow.graph.forth, fresh.flow.graph.forth)
 
 
 def test_through_the_engine_the_whole_cut_is_computed_once():

@@ -75,6 +75,7 @@ def test_scribbles_teach_as_a_network_does():
     lesson = scanline(image.astype(np.uint8), Run(scribbles=scribbles), seeds=SEEDS)
     assert lesson.names == ["left", "right"] and lesson.palette.tolist() == [[255, 0, 0], [0, 0, 255]]
     assert (lesson.given >= 0).sum() == (scribbles > 0).sum()
+    assert all(chain.agreement > 0.95 for chain in lesson.models)  # with what is drawn, and no other pixel
     truth = np.repeat([0, 1], 20)
     for labels in (lesson.grid, *(chain.labels for chain in lesson.models)):
         assert (labels[:, [*range(20), *range(40, 60)]] == truth).mean() > 0.95
@@ -83,6 +84,29 @@ def test_scribbles_teach_as_a_network_does():
     for nothing in (None, np.zeros((30, 60), np.uint8), (scribbles == 1).astype(np.uint8)):
         with pytest.raises(ParameterError, match="draw a stroke"):
             scanline(image.astype(np.uint8), Run(scribbles=nothing), seeds=SEEDS)
+
+
+def test_chains_that_are_kept_are_those_of_their_own_network(monkeypatch):
+    """One network sees three stripes, the other calls the middle one something else and the right one background."""
+    image, _ = scene()
+    sees = {"first": [0, 8, 15], "second": [0, 12, 0]}
+
+    def network_probabilities(image, run, network):
+        labels = np.repeat(np.repeat([sees[network]], 30, axis=0), 20, axis=1)
+        return np.where(np.arange(21)[:, None, None] == labels, 0.9, 0.005).astype(np.float32)
+
+    store = {}
+
+    def cache_get(key, build):
+        if key not in store:
+            store[key] = build()
+        return store[key]
+
+    monkeypatch.setattr("segdemo.lessons.scanline.network_probabilities", network_probabilities)
+    for network, names in (("first", ["background", "cat", "person"]), ("second", ["background", "dog"])):
+        lesson = scanline(image.astype(np.uint8), Run(cache_get=cache_get), network)
+        assert lesson.names == names and all(chain.marginals.shape[2] == len(names) for chain in lesson.models)
+        assert (lesson.grid == lesson.given).mean() > 0.95
 
 
 @pytest.mark.skipif(bool(methods()["deeplab-v3plus"].unavailable()), reason="no trained network here")

@@ -79,6 +79,16 @@ def test_every_superpixel_measures_with_the_largest_colour_distance_it_has_seen(
     assert slic_steps(PHOTO, Run(), superpixels=40).rounds[0].compactness is None
 
 
+def test_a_centre_that_no_pixel_chooses_stays_where_it_is():
+    noise = np.random.default_rng(0).integers(0, 256, (20, 20, 3), dtype=np.uint8)
+    steps = slic_steps(noise, Run(), superpixels=100, compactness=0.5)
+    for step in steps.rounds:
+        empty = np.setdiff1d(np.arange(len(steps.seeds)), step.labels)
+        np.testing.assert_array_equal(step.centres[empty], step.searched[empty])
+        assert step.movement == pytest.approx(np.hypot(*(step.centres - step.searched).T).mean(), abs=1e-4)
+    assert len(empty) > 0
+
+
 def test_superpixels_are_in_one_piece_each(steps):
     for k in range(steps.superpixels.max() + 1):
         assert measure.label(steps.superpixels == k, connectivity=1).max() == 1

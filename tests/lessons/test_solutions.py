@@ -40,6 +40,16 @@ def test_each_is_the_methods_own_cut(family):
         assert solution.cut_edges == result.facts["cut edges"]
 
 
+@pytest.mark.parametrize("values", [{"seed": 3}, {"sigma": 6.0}, {"neighbours": 4}])
+def test_other_parameters_are_the_methods_too(values):
+    image, scribbles = photo(56)
+    (solution,) = solutions(image, Run(scribbles=scribbles), (20.0,), **values)
+    params = GraphCutParams(smoothness=20.0, **values)
+    result = graphcut(image, params, Run(scribbles=scribbles, seed=params.seed, keep_frames=False))
+    np.testing.assert_array_equal(solution.labels, result.labels)
+    assert solution.energy == pytest.approx(result.facts["energy"])
+
+
 def test_soft_seeds_are_soft_here_too():
     image, scribbles = photo(56)
     scribbles[22, 24:32] = 2  # a wrong stroke

@@ -6,7 +6,7 @@ import scipy.linalg
 from skimage import data
 
 from segdemo import Engine
-from segdemo.clustering.spectral import ncut_value
+from segdemo.clustering.spectral import eigengap, ncut_value
 from segdemo.errors import Cancelled, ParameterError
 from segdemo.image import fit
 from segdemo.lessons.spectrum import MOST_PARTS, SMALLEST_PART, spectrum
@@ -39,6 +39,16 @@ def test_segments_come_largest_first_with_their_cut(lesson):
         apart = found.labels[:, None] != found.labels[None]
         assert found.outside == pytest.approx(weights[apart].sum() / weights.sum())
         assert found.ncut == pytest.approx(ncut_value(lesson.affinity, found.labels))
+
+
+def test_the_suggested_number_is_one_that_the_lesson_shows():
+    """Sixteen colours, sixteen groups; the lesson cuts into twelve at most."""
+    levels = np.array([0, 80, 160, 240])
+    colours = np.stack(np.meshgrid(levels, levels), axis=-1).reshape(16, 2)
+    places = np.add.outer(4 * (np.arange(100) // 25), np.arange(100) // 25)
+    image = np.concatenate([colours, 255 - colours[:, :1]], axis=1)[places].astype(np.uint8)
+    found = spectrum(image, Run(), superpixels=100, sigma_colour=5.0)
+    assert eigengap(found.eigenvalues) > max(found.segmented) == 12 and found.suggested in found.segmented
 
 
 def walk(part):
