@@ -19,6 +19,7 @@ from segdemo.clustering.felzenszwalb import (
     number_regions,
     single_pixels,
     sorted_edges,
+    stages,
 )
 from segdemo.errors import Cancelled
 from segdemo.method import Run
@@ -122,6 +123,15 @@ def test_edges_are_sorted_and_are_all_there():
     assert np.all(np.diff(edges.weights) >= 0)
     same = np.diff(edges.weights) == 0
     assert np.all(np.diff(edges.numbers)[same] > 0)
+
+
+def test_the_replay_looks_at_weights_each_twice_the_one_before():
+    edges = sorted_edges(gaussian_filter(np.random.default_rng(0).uniform(0, 255, (40, 50, 3)), (1, 1, 0)).astype("f4"))
+    grey = edges.weights / UNIT
+    levels, counts = np.array(stages(edges)).T
+    np.testing.assert_allclose(levels[1:] / levels[:-1], 2)
+    assert levels[0] == pytest.approx(np.median(grey) / 4, rel=0.01) and levels[-2] < grey.max() <= levels[-1]
+    assert counts.tolist() == [(grey <= level).sum() for level in levels] and counts[-1] == len(grey)
 
 
 def test_regions_are_connected_and_not_too_small():

@@ -8,7 +8,7 @@ from segdemo.clustering.blocks import BLOCK
 from segdemo.clustering.features import lab_colours, texture_features
 from segdemo.clustering.kmeans import KMeansParams, kmeans
 from segdemo.clustering.lloyd import Assignment, kmeans_lloyd, seed_plus_plus
-from segdemo.clustering.points import colour_features, distinct_colours, pixel_points
+from segdemo.clustering.points import Points, colour_features, distinct_colours, draw_points, pixel_points
 from segdemo.errors import Cancelled, ParameterError
 from segdemo.method import Run
 
@@ -84,6 +84,7 @@ def test_photo_result_agrees_with_a_direct_evaluation(photo):
     labels = result.labels.ravel()
     objective = sum(((lab[labels == k] - lab[labels == k].mean(0)) ** 2).sum() for k in range(5))
     assert result.facts["objective"] == pytest.approx(objective, rel=1e-3)
+    assert result.facts["root mean square distance"] == pytest.approx(np.sqrt(objective / len(lab)), rel=1e-3)
     assert np.all(np.diff(result.shares) <= 0) and np.all(result.shares > 0)
     assert np.array_equal(result.palette[0], photo[result.labels == 0].mean(0).round())
     assert len(run.frames) == len(run.energy) <= 30
@@ -151,6 +152,20 @@ def test_fewer_colours_than_clusters_lower_k_with_a_notice(image, clusters):
     assert np.array_equal(result.palette[result.labels], image)
 
 
+def test_points_that_are_kept_serve_only_the_settings_they_were_made_with(photo):
+    store = {}
+
+    def cache_get(key, build):
+        if key not in store:
+            store[key] = build()
+        return store[key]
+
+    for settings in ({}, {"colour_space": "RGB"}, {"position_weight": 1.0}, {"texture_weight": 1.0}):
+        kept, _ = run_kmeans(photo, Run(cache_get=cache_get), clusters=3, restarts=1, **settings)
+        fresh, _ = run_kmeans(photo, clusters=3, restarts=1, **settings)
+        assert np.array_equal(kept.labels, fresh.labels) and kept.facts == fresh.facts
+
+
 def test_same_seed_same_result(photo):
     first, second = (run_kmeans(photo, seed=5)[0] for _ in range(2))
     assert np.array_equal(first.labels, second.labels)
@@ -185,6 +200,14 @@ def test_distinct_colours_are_those_of_a_sort():
     order = np.lexsort(colours.T[::-1])
     assert np.array_equal(colours[order], expected) and np.array_equal(weights[order], counts)
     assert np.array_equal(colours[of_pixel], pixels)
+
+
+def test_points_are_drawn_right_and_up():
+    features = np.array([[0.0, 5, 0], [9, 9, 10], [0, 7, 10]], np.float32)
+    palette = np.array([[255, 0, 0], [0, 255, 0]], np.uint8)
+    drawn = draw_points(Points(features, np.ones(3), np.arange(3)), np.array([0, 1, 0]), palette, (0, 2), size=11)
+    assert drawn[10, 0].tolist() == [255, 0, 0] and drawn[0, 0].tolist() == [255, 0, 0]
+    assert drawn[0, 9].tolist() == [0, 255, 0] and (drawn == 24).all(axis=2).sum() == 11 * 11 - 3
 
 
 def test_hue_is_a_circle():

@@ -36,6 +36,8 @@ def test_photo(graph):
     assert np.all(np.diff(run.energy) <= 1e-9)
     assert np.array_equal(run.frames[-1].labels, result.labels)
     assert result.facts["largest residual ‖L f − λ D f‖ / ‖D f‖"] < 1e-5
+    titles = [picture.title.partition(",")[0] for picture in result.pictures]
+    assert titles == ["boundaries", "contours", *(f"eigenvector {k}" for k in range(2, 7))]  # the first is constant
     again = ncut(image, NcutParams(graph=graph, superpixels=150), Run())
     assert np.array_equal(again.labels, result.labels)
 

@@ -133,6 +133,33 @@ def test_training_has_converged_where_the_gradient_vanishes():
     assert np.abs(gradient).max() < 0.01 * labels.size
 
 
+def test_the_objective_is_the_likelihood_of_the_labels_less_its_penalty():
+    features, labels = markov_lines(lines=3, steps=8)
+    labels[0, 3], labels[2, 0] = -1, -1  # runs of different lengths
+    runs = labelled_runs(features, labels)
+    alike = likeness(runs.features, typical_step(runs))
+    nodes = quadratic(runs.features)
+    objective = Likelihood(runs, nodes, alike, 3, prior=0.3)
+    theta = np.random.default_rng(0).normal(size=objective.size)
+    weights, transition, contrast = objective.unpack(theta)
+    p = Potentials(np.zeros(3), transition, contrast * alike, nodes @ weights.T, runs.lengths)
+    given = sum(path_score(p, row, runs.labels[row, : runs.lengths[row]]) for row in range(len(runs.lengths)))
+    expected = given - forward_backward(p).log_z.sum() - 0.15 * (theta**2).sum()
+    assert objective(theta)[0] == pytest.approx(-expected)
+
+
+def test_likeness_falls_with_the_squared_step():
+    features = np.array([[[0.0, 0], [3, 4], [3, 4]]])
+    np.testing.assert_allclose(likeness(features, 10.0), [[1, np.exp(-25 / 20), 1]])
+
+
+def test_a_label_seen_once_looks_like_all():
+    features = np.array([[[0.0], [1], [2], [9]]])
+    model = HMM.fit(labelled_runs(features, np.array([[0, 0, 0, 1]])), 2, ridge=0.0)
+    np.testing.assert_allclose(model.means, [[1], [3]])
+    np.testing.assert_allclose(model.covariances[1], [[features.var()]])
+
+
 def test_gradient_of_the_likelihood():
     features, labels = markov_lines(lines=3, steps=8)
     labels[0, 3] = -1  # runs of different lengths

@@ -147,8 +147,9 @@ def test_compatibility_must_fit(matrix):
 
 
 @pytest.mark.parametrize("bad", [{"spatial_weight": -1}, {"bilateral_weight": float("nan")}, {"iterations": -1},
+                                 {"spatial_weight": 1001}, {"iterations": 2.5},
                                  {"damping": 1.0}, {"damping": float("nan")}])  # fmt: skip
-def test_weights_and_iterations_must_not_be_negative(bad):
+def test_weights_and_iterations_must_be_in_range(bad):
     with pytest.raises(ParameterError):
         dense_crf(np.zeros((8, 8, 3), np.uint8), blobs((8, 8), 2), **bad)
 

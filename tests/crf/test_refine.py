@@ -51,7 +51,9 @@ def test_result_and_replay():
     assert [frame.step for frame in run.frames] == [0, 1, 2, 3, 4]
     assert np.array_equal(run.frames[0].labels, network.labels)
     assert np.array_equal(run.frames[-1].labels, result.labels)
-    assert run.frames[3].caption.startswith("mean field 3: ") and "% of labels changed" in run.frames[3].caption
+    assert [frame.caption for frame in run.frames[::4]] == [
+        "the network's labels", f"mean field 4: {changed:.1f} % of labels changed"
+    ]  # fmt: skip
     assert np.all(np.diff(run.energy) < 1e-4)
     assert "free energy" in result.energy_name
     assert [picture.title for picture in result.pictures][0] == "score map" and len(result.pictures) == 3
@@ -84,8 +86,35 @@ def test_belief_maps_are_small_and_few():
             name, kind = title.split(": ")
             assert name in network.names and kind in ("belief", "score")
             assert values.shape == (19, 384) and values.min() >= 0 and values.max() <= 1 + 1e-6
+    few = np.unique(network.labels[:, :4])[-1]  # a label that has little of the photo is left out
+    scores = np.full_like(network.working_scores, 0.001)
+    scores[0], scores[few, :, :4] = 0.5, 0.9
+    scores /= scores.sum(0)
+    run_of_few, params = Run(), RefinementParams(crf_iterations=1, crf_spatial_weight=0, crf_bilateral_weight=0)
+    refine(image, replace(network, working_scores=scores, labels=scores.argmax(0).astype(np.uint8)), params, run_of_few)
+    assert (
+        few > 0
+        and [list(frame.maps) for frame in run_of_few.frames] == [["background: belief", "background: score"]] * 2
+    )
     shares = network.shares
     assert list(run.frames[0].maps)[0] == network.names[int(shares.argmax())] + ": belief"
+
+
+def test_pictures_show_the_largest_thing_before_and_after():
+    """A noisy person, a smaller bicycle: background takes most of the photo, but says nothing of what is found."""
+    image = np.full((40, 60, 3), 200, np.uint8)
+    image[10:30, 20:40], image[34:38, 4:12] = 40, (90, 160, 60)
+    network = fake(image, labels=(0,))
+    scores = np.full((21, 40, 60), 0.001, np.float32)
+    scores[0], scores[15, 10:30, 20:40], scores[2, 34:38, 4:12] = 0.9, 4.0, 4.0
+    scores[15, 18:22, 28:32] = 0.3  # a hole in the network's person
+    scores /= scores.sum(0)
+    network = replace(network, labels=scores.argmax(0).astype(np.uint8), working_scores=scores, pictures=[])
+    before, after = refine(image, network, RefinementParams(), Run()).pictures
+    assert before.title == "person: the network's belief" and after.title == "person: belief after the CRF"
+    hole, beside = (slice(19, 21), slice(29, 31)), (slice(2, 8), slice(50, 58))
+    levels = [[picture.image[where][..., :2].mean() for where in (hole, beside)] for picture in (before, after)]
+    assert levels[1][0] > levels[0][0] + 60 and levels[0][1] < 60 > levels[1][1]
 
 
 def test_score_map_is_what_softmax_turns_into_the_belief():
@@ -113,8 +142,9 @@ def test_lattices_are_built_once_per_photo():
     for seed in (0, 1):
         refine(image, fake(image, seed=seed), RefinementParams(crf_bilateral_weight=5 + seed), Run(cache_get=cache))
     assert len(builds) == 1
-    refine(image, fake(image), RefinementParams(crf_bilateral_sigma_rgb=20), Run(cache_get=cache))
-    assert len(builds) == 2
+    for number, width in enumerate(("bilateral_sigma_rgb", "bilateral_sigma_xy", "spatial_sigma"), start=2):
+        refine(image, fake(image), RefinementParams(**{f"crf_{width}": 20}), Run(cache_get=cache))
+        assert len(builds) == number
 
 
 def test_stops_between_iterations():
@@ -137,7 +167,7 @@ def test_frames_without_energy_before_it_keep_both_lists_aligned():
     image, run = scene(0.1), Run()
     run.frame("score map", fake(image).labels)
     refine(image, fake(image), RefinementParams(crf_iterations=2), run)
-    assert len(run.frames) == 4 and not run.energy
+    assert [frame.step for frame in run.frames] == [1, 2, 3, 4] and not run.energy
 
 
 def test_smallest_image():
