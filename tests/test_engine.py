@@ -13,7 +13,7 @@ from segdemo.crf.dense import DenseCRF
 from segdemo.engine import LeastRecentlyUsed, choose_device, size_of
 from segdemo.errors import Cancelled, ImageError, ParameterError, SegdemoError
 from segdemo.method import Params, Run, _registry, method, methods
-from segdemo.segmentation import Segmentation, enlarge_labels, resize_nearest
+from segdemo.segmentation import Segmentation, enlarge_labels, heatmap, resize_nearest
 
 PHOTO = np.random.default_rng(0).integers(0, 256, (30, 40, 3), dtype=np.uint8)
 
@@ -76,6 +76,46 @@ def test_only_the_photo_and_its_size_share_a_cache(registered):
     assert len(built) == 2
 
 
+def test_what_is_kept_for_one_device_serves_no_other(registered, monkeypatch):
+    """Arrays and networks stay on the device for which they were made."""
+
+    def function(image, params, run):
+        """Says for which device its features were built, and where its network is."""
+        result = blank(image, params, run)
+        weight = run.network("trial").weight
+        result.facts = {"built for": run.cached("features", lambda: str(run.device)), "network on": str(weight.device)}
+        return result
+
+    monkeypatch.setattr("segdemo.engine.load_network", lambda name: torch.nn.Conv2d(1, 1, 1))
+    engine, name = Engine("cpu"), registered(function)
+    for device in ("cpu", "meta", "cpu"):  # "meta" stands for a GPU
+        engine.device = torch.device(device)
+        assert engine.run(name, PHOTO).facts == {"built for": device, "network on": device}
+
+
+def test_the_seed_decides_what_torch_draws(registered):
+    def function(image, params, run):
+        """Draws a number."""
+        result = blank(image, params, run)
+        result.facts = {"drawn": torch.rand(1).item()}
+        return result
+
+    engine, name = Engine("cpu"), registered(function)
+    first, again, other = (engine.run(name, PHOTO, seed=seed).facts["drawn"] for seed in (1, 1, 2))
+    assert first == again != other
+
+
+def test_a_result_has_the_methods_title_unless_it_has_its_own(registered):
+    def function(image, params, run):
+        """Is called otherwise when the seed is 1."""
+        result = blank(image, params, run)
+        result.title = "Trial, adaptive" if params.seed else ""
+        return result
+
+    engine, name = Engine("cpu"), registered(function)
+    assert [engine.run(name, PHOTO, seed=seed).title for seed in (0, 1)] == ["Trial", "Trial, adaptive"]
+
+
 def test_what_an_earlier_run_spares_is_told(monkeypatch):
     """Or a second method on the same features would look faster than the first."""
     now, kept = [0.0], {}
@@ -99,6 +139,39 @@ def test_what_an_earlier_run_spares_is_told(monkeypatch):
     for asked in (["outer"], ["outer", "inner"], ["outer", "outer", "inner"]):
         assert use(Run(cache_get=get), *asked) == 5.0
     assert use(Run(cache_get=get), "inner", "inner") == 3.0
+
+
+def test_a_result_says_what_earlier_runs_spared_it(registered):
+    def function(image, params, run):
+        """Takes its time, once per photo."""
+        run.cached("slow", lambda: time.sleep(0.03))
+        return blank(image, params, run)
+
+    engine, name = Engine("cpu"), registered(function)
+    assert engine.run(name, PHOTO).spared == 0 and engine.run(name, PHOTO).spared >= 0.03
+
+
+def test_frames_are_numbered_on_from_the_one_before():
+    for first, steps in ((None, [1, 2, 9, 10]), (0, [0, 1, 9, 10])):
+        run = Run()
+        for step in (first, None, 9, None):
+            run.frame("a step", step=step)
+        assert [frame.step for frame in run.frames] == steps
+
+
+def test_strokes_that_meet_in_one_place_of_the_working_size_all_arrive(registered):
+    seen, scribbles = [], np.zeros((640, 640), np.uint8)
+    scribbles[321, 321:327], scribbles[325, 325] = 2, 1  # within ten pixels, which are one at working size
+
+    def function(image, params, run):
+        """Notes which strokes there are."""
+        seen.append(set(np.unique(run.scribbles)))
+        return blank(image, params, run)
+
+    engine, photo = Engine("cpu"), np.zeros((640, 640, 3), np.uint8)
+    engine.run(registered(function), photo, scribbles=scribbles, working_size=64)
+    engine.teach(lambda image, run: function(image, None, run), photo, scribbles=scribbles, working_size=64)
+    assert seen == [{0, 1, 2}] * 2
 
 
 def test_the_lattices_that_are_kept_count_against_the_budget():
@@ -210,6 +283,34 @@ def test_enlarged_labels_keep_areas_and_range():
     np.testing.assert_array_equal(large[5::10, 5::10], labels)
     many = np.arange(600, dtype=np.int32).reshape(20, 30)
     np.testing.assert_array_equal(resize_nearest(enlarge_labels(many, (40, 60), 600), (20, 30)), many)
+
+
+def test_labels_grow_with_their_probabilities_where_there_are_some(registered):
+    """At working size the right half is the second label's, but so narrowly that on the photo the border lies left of it."""
+
+    def function(image, params, run):
+        """Two labels side by side, the first almost undecided."""
+        result = blank(image, params, run)
+        second = np.where(np.arange(image.shape[1]) < image.shape[1] // 2, 0.49, 1.0)
+        scores = np.broadcast_to([1 - second, second], (image.shape[0], 2, image.shape[1])).transpose(1, 0, 2)
+        result.labels, result.working_scores = scores.argmax(0), scores.astype(np.float32)
+        result.names, result.palette = ["a", "b"], np.zeros((2, 3), np.uint8)
+        return result
+
+    result = Engine("cpu").run(registered(function), np.zeros((640, 640, 3), np.uint8), working_size=64)
+    found = result.labels[320]
+    assert (np.diff(found) >= 0).all() and 310 <= np.count_nonzero(found == 0) < 320
+    np.testing.assert_array_equal(result.labels, result.scores.argmax(0))
+
+
+def test_a_heatmap_runs_from_dark_violet_to_yellow():
+    violet, green, yellow = (68, 1, 84), (33, 145, 140), (253, 231, 37)  # viridis, as Matplotlib has it
+    shown = heatmap(np.array([[2.0, 3.0, 4.0]]))[0].astype(int)
+    np.testing.assert_allclose(shown, [violet, green, yellow], atol=3)
+    beyond = heatmap(np.array([[-9.0, 0.5, 9.0, np.nan, -np.inf, np.inf]]), 0, 1)[0].astype(int)
+    np.testing.assert_allclose(beyond, [violet, green, yellow, violet, violet, yellow], atol=3)
+    for constant in (np.full((2, 3), 7.0), np.full((2, 3), np.nan)):
+        np.testing.assert_allclose(heatmap(constant).reshape(-1, 3), np.tile(violet, (6, 1)), atol=3)
 
 
 def test_a_lesson_shares_turn_size_and_caches():

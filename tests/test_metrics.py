@@ -145,6 +145,13 @@ def test_boundary_f_has_a_tolerance():
     assert metrics.boundary_f(truth * 0, truth) == 0  # class 0 has no outline, class 1 is missing
 
 
+def test_boundary_f_tolerates_three_quarters_of_a_per_cent_of_the_diagonal():
+    truth = np.zeros((300, 400), int)  # diagonal 500: 3.75 pixels
+    truth[:, 200:] = 1
+    for shift, score in ((3, 1), (4, 0)):
+        assert metrics.boundary_f((np.arange(400) >= 200 + shift).astype(int)[None].repeat(300, 0), truth) == score
+
+
 def test_boundary_f_sees_through_narrow_void_bands():
     """VOC masks part objects by a band of 255; the outline lies within it."""
     truth = np.zeros((60, 80), int)  # diagonal 100
@@ -187,6 +194,14 @@ def test_boundary_recall_by_hand():
     # Its boundary runs down x = 9 from y = 10 and along y = 9 from x = 10: rows 8 to 19 are within two pixels.
     assert metrics.boundary_recall(half, [truth], 2) == pytest.approx(12 / 20)
     assert metrics.boundary_recall(half, [truth, half], 2) == pytest.approx((12 / 20 + 1) / 2)
+
+
+def test_where_void_begins_there_is_no_boundary_to_recall():
+    labels, truth = np.zeros((20, 20), int), np.zeros((20, 20), int)
+    labels[:, 10:], truth[:, 10:] = 1, 1
+    truth[12:] = IGNORE
+    assert metrics.boundary_recall(labels, [truth], 0) == 1
+    assert math.isnan(metrics.boundary_recall(labels, [np.where(truth == 1, 0, truth)]))
 
 
 def test_label_255_is_void_in_the_truth_only():

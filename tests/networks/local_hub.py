@@ -51,6 +51,9 @@ class Hub:
         start = 0
         if wanted and handler.headers.get("If-Range") == f'"{digest}"':
             start = int(wanted.removeprefix("bytes=").rstrip("-"))
+            if start >= len(body):
+                handler.send_error(416, "Range Not Satisfiable")
+                return
         handler.send_response(206 if start else 200)
         handler.send_header("ETag", f'"{digest}"')
         handler.send_header("Content-Length", str(len(body) - start))

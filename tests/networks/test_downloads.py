@@ -62,6 +62,22 @@ def test_another_version_on_the_server_is_fetched_anew(hub, tmp_path):
     assert fetch(url, goal, Expected()).read_bytes() == BODY[::-1]
 
 
+def test_what_has_arrived_wholly_is_not_asked_for_again(hub, tmp_path):
+    """As when the program ended between the last byte and the renaming."""
+    (tmp_path / "model.bin.part").write_bytes(BODY)
+    path = fetch(f"{hub.url}/store/model.bin", tmp_path / "model.bin", Expected(len(BODY), DIGEST))
+    assert path.read_bytes() == BODY and hub.requests == []
+
+
+def test_more_than_the_server_has_is_thrown_away(hub, tmp_path):
+    url, goal, part = f"{hub.url}/store/model.bin", tmp_path / "model.bin", tmp_path / "model.bin.part"
+    part.write_bytes(BODY + b"more")
+    (tmp_path / "model.bin.etag").write_text(f'"{DIGEST}"')
+    with pytest.raises(DownloadError, match="416"):
+        fetch(url, goal, Expected(len(BODY), DIGEST))
+    assert fetch(url, goal, Expected(len(BODY), DIGEST)).read_bytes() == BODY
+
+
 @pytest.mark.parametrize(
     "expected, words", [(Expected(sha256="0" * 64), "checksum"), (Expected(size=5), "instead of 5")]
 )

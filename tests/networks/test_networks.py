@@ -13,7 +13,8 @@ from segdemo.examples import examples
 from segdemo.labels import VOC21
 from segdemo.networks import checkpoints
 from segdemo.networks.backbones import STAGES, EfficientNetLite0, fold_batch_norm, load_imagenet
-from segdemo.networks.inference import architectures, build_network, input_shape, predict
+from segdemo.networks.inference import architectures, build_network, input_shape, predict, scores_of
+from segdemo.networks.unet import UNetParams, cut_skips
 
 PHOTO = np.random.default_rng(0).integers(0, 256, (60, 90, 3), dtype=np.uint8)
 
@@ -182,6 +183,11 @@ class TestWeights:
         assert result.facts["mIoU-7 on VOC val"] == 0.5
         assert "mIoU-7 with the CRF's defaults" not in result.facts
 
+    def test_the_score_stands_by_what_was_scored_only(self, folder):
+        assert not any("mIoU" in fact for fact in Engine("cpu").run("fcn-32s", PHOTO, input_size=96).facts)
+        card, params = checkpoints.read_card("fcn-32s"), UNetParams(skip_1=False)
+        assert scores_of(card, params, 64, cut_skips(params)) == {} != scores_of(card, params, 64, {"cut": ()})
+
     def test_the_score_with_crf_stands_by_a_result_with_crf(self, folder):
         facts = Engine("cpu").run("fcn-32s", PHOTO, crf=True).facts
         assert facts["mIoU-7 on VOC val"] == 0.5 and facts["mIoU-7 with the CRF's defaults"] == 0.6
@@ -262,6 +268,34 @@ def test_a_result_states_its_cards_parameters_and_cannot_spoil_the_next(name):
                 pass
         second = engine.run(name, PHOTO, crf=crf)
         assert np.array_equal(second.labels, kept) and second.scores.max() > 0 and second.palette.any()
+
+
+@pytest.mark.skipif(not {"unet", "fcn-8s", "fcn-32s"} <= set(SHIPPED), reason="no weights here")
+def test_what_is_kept_of_a_photo_serves_only_the_network_size_and_skips_it_was_made_with():
+    """One after the other, and once more with the photo forgotten before each."""
+    trials = [("unet", 64, {}), ("unet", 64, {"skip_4": False}), ("unet", 96, {}), ("fcn-8s", 64, {}),
+              ("fcn-32s", 64, {}), ("fcn-32s", 96, {})]  # fmt: skip
+    engine = Engine("cpu")
+    run = lambda name, side, options: engine.run(name, PHOTO, keep_frames=False, input_size=side, **options)  # noqa: E731
+    kept, seen = [run(*trial).working_scores for trial in trials], []
+    for trial, scores in zip(trials, kept):
+        engine._photos.clear()
+        result = run(*trial)
+        np.testing.assert_array_equal(scores, result.working_scores)
+        assert all((scores != other).any() for other in seen)
+        seen.append(scores)
+    assert result.facts["input"] == "96 x 64"  # width x height of a photo of 90 x 60
+
+
+@pytest.mark.skipif("fcn-32s" not in SHIPPED, reason="no weights here")
+def test_certainty_is_yellow_where_the_network_is_sure():
+    import skimage.data
+
+    result = Engine("cpu").run("fcn-32s", skimage.data.chelsea(), working_size=128)
+    (picture,) = [p.image for p in result.pictures if p.title == "certainty"]
+    sure = result.working_scores.max(0)
+    brightness = picture[..., :2].mean(axis=2)
+    assert brightness[sure > 0.95].mean() > brightness[sure < 0.6].mean() + 40
 
 
 @pytest.mark.parametrize("name", SHIPPED)
