@@ -199,6 +199,14 @@ def test_with_two_labels_it_is_the_graph_cut():
     assert ours.facts["energy"] == pytest.approx(cut.facts["energy"], abs=0.01)
 
 
+@pytest.mark.parametrize("truncation, times", [(7, 14), (2, 4), (1, 2)])
+def test_the_brushes_numbers_are_the_steps_of_the_scale(truncation, times):
+    """Brushes 1, 3, 4 and 8 are 7 steps apart at most and 1 at least: the bound is twice the ratio."""
+    image, _, scribbles = quarters()
+    facts = labeled(image, scribbles, pairwise="truncated-linear", truncation=truncation)[0].facts
+    assert facts["times the least energy, at most"] == times
+
+
 def test_seeds_are_obeyed_unless_they_have_a_price():
     image, _, scribbles = quarters()
     scribbles[44:47, 44:47] = 1  # red strokes on yellow

@@ -139,6 +139,14 @@ def test_the_probability_picture_is_yellow_on_the_object():
     assert levels[0][0] > levels[0][1] + 60 and levels[1][0] > levels[1][1] + 60 and levels[2][0] < levels[2][1] - 60
 
 
+def test_where_all_looks_the_same_the_nearer_stroke_decides_in_every_round():
+    image = (120 + np.random.default_rng(0).normal(0, 6, (40, 60, 3))).clip(0, 255).astype(np.uint8)
+    scribbles = np.zeros((40, 60), np.uint8)
+    scribbles[10:30, 5], scribbles[10:30, 54] = 1, 2
+    labels = cut(image, scribbles, smoothness=2.0, connected=False, components=2)[0].labels
+    assert labels[:, :25].all() and not labels[:, 35:].any()
+
+
 def test_missing_background_and_nothing_left_free():
     image, _ = two_tone_disc()
     with pytest.raises(ScribbleError, match="no scribbles"):
