@@ -77,6 +77,7 @@ def test_the_sum_up_to_a_stride_is_the_coarser_network():
         expected = resize(scores, labels.shape)[0].argmax(0).numpy()
         assert (labels == expected).mean() > 0.98  # enlarged in steps, not in one
     assert (lesson.running[-1] == lesson.labels).mean() > 0.999
+    assert (lesson.without[-1] == lesson.running[-2]).mean() > 0.999  # without the last it is the sum up to there
     np.testing.assert_allclose(lesson.parts.sum(0), lesson.whole, atol=1e-3)
     assert lesson.classes[0] == 8  # a cat
 
