@@ -235,13 +235,18 @@ class Engine:
         return {name: reason for name, m in methods().items() if (reason := m.unavailable())}
 
     def warm(self) -> None:
-        """Run every method of the project once on a tiny photo, so that no visitor waits for a compiler."""
-        ramp = np.linspace(0, 255, 64, dtype=np.uint8)
-        photo = np.stack(np.broadcast_arrays(ramp[:, None], ramp[None, :], ramp[::-1, None]), axis=-1)
-        scribbles = np.zeros((64, 64), np.uint8)
-        scribbles[8:12, 8:56], scribbles[52:56, 8:56] = 1, 2
+        """Run every method of the project once on a small photo, so that no visitor waits for a compiler.
+
+        It is large enough that work is done in strips and cuts begin with blocks, as on a visitor's photo: what only
+        these call, or call with arrays of another layout, is compiled as well.
+        """
+        height, width = 48, 512
+        down, across = (np.linspace(0, 255, side, dtype=np.uint8) for side in (height, width))
+        photo = np.stack(np.broadcast_arrays(down[:, None], across, across[::-1]), axis=-1)
+        scribbles = np.zeros((height, width), np.uint8)
+        scribbles[8:12, 64:448], scribbles[36:40, 64:448] = 1, 2
         more = scribbles.copy()  # a cut after one more stroke goes on from the one before, by code of its own
-        more[30:34, 8:30] = 1
+        more[22:26, 64:240] = 1
         with self._turn.as_warmer():
             for name, m in methods().items():
                 if is_public(name):  # large, and wanted by few

@@ -1,5 +1,7 @@
 """The engine: devices, budgets, fallback, waiting in line."""
 
+import subprocess
+import sys
 import threading
 import time
 from types import SimpleNamespace
@@ -336,6 +338,41 @@ def test_the_warm_up_runs_every_kind_of_graph(monkeypatch):
     kinds = [(name, options["graph"]) for name, options in runs if "graph" in options]
     assert set(kinds) == {("graphcut", "superpixels"), ("ncut", "pixels")}
     assert all(("scribbles" in options) == methods()[name].needs_scribbles for name, options in runs)
+
+
+WARMED_AND_USED = """
+import gc
+
+import numpy as np
+from numba.core.dispatcher import Dispatcher
+from skimage import data
+
+from segdemo import Engine, methods
+
+
+def compiled():
+    return {o: len(o.signatures) for o in gc.get_objects() if issubclass(type(o), Dispatcher)}
+
+
+engine = Engine("cpu")
+engine.warm()
+before, photo = compiled(), data.chelsea()
+photo.setflags(write=False)  # as the page hands it over
+seeds = np.zeros(photo.shape[:2], np.uint8)
+seeds[100:104, 100:300], seeds[10:14, 20:400] = 1, 2
+for name, m in methods().items():
+    if m.family != "networks":
+        engine.run(name, photo, scribbles=seeds if m.needs_scribbles else None)
+    elif "/" not in name and not m.unavailable():
+        engine.run(name, photo, crf=True)
+print(sorted(o.__name__ for o, count in compiled().items() if count > before.get(o, 0)))
+"""
+
+
+def test_after_the_warm_up_nothing_is_left_to_compile():
+    """Numba compiles for seconds whenever the types or layouts of arguments are new; in a process of its own none are yet."""
+    ran = subprocess.run([sys.executable, "-c", WARMED_AND_USED], capture_output=True, text=True, check=True)
+    assert ran.stdout.strip() == "[]"
 
 
 def test_the_warm_up_lets_visitors_pass_and_is_named_to_those_who_wait(registered, monkeypatch):

@@ -79,7 +79,7 @@ def contour_strength(lab: np.ndarray) -> np.ndarray:
     across, down = (cv2.Scharr(smooth, cv2.CV_32F, *d, borderType=cv2.BORDER_REPLICATE) / 32 for d in ((1, 0), (0, 1)))
     gradient = fine * np.sqrt((across**2 + down**2).sum(2))
     texture = cv2.GaussianBlur(gradient, (0, 0), coarse, borderType=cv2.BORDER_REPLICATE)
-    return np.maximum(gradient - texture, 0)
+    return np.maximum(gradient - texture, 0).astype(np.float32)
 
 
 @numba.njit(cache=True, nogil=True)
