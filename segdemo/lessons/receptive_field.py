@@ -97,7 +97,7 @@ def side_holding(weights: np.ndarray, part: float, centre: float) -> int:
     return min(int(np.searchsorted(np.cumsum(inside), part * inside.sum())) + 1, len(weights))
 
 
-def receptive_fields(image: np.ndarray, run: Run, networks: list[str], count: int = 4) -> dict[str, list[Field]]:
+def receptive_fields(image: np.ndarray, run: Run, networks: list[str], count: int = 2) -> dict[str, list[Field]]:
     """The lesson: the fields of each of ``networks`` on crops of an (h, w, 3) uint8 photo."""
     pictures = crops(image, count, run.rng)
     found = {}

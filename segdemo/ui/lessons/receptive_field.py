@@ -16,10 +16,13 @@ from .figures import figure, figures_lesson, row
 from .pyramids import PHOTO, pyramids
 
 INTRO = (
-    f"**How far does a network look?** The gradient of the unit in the middle of each map tells which pixels it heeds (Luo et al. 2016): each square below shows {CROP} × {CROP} pixels, the unit in its middle or half a cell beside, bright where it looks: the colour is the fourth root of the weight, each square by its own largest, so that what is faint is seen. L layers of "
-    "3 × 3 see 1 + 2L pixels across, but those near the middle count most. Attention may look across the whole picture from the first stage on "
-    "(Xie et al. 2021, fig. 3), but learns there to heed what is near; convolutions widen step by step, and atrous ones in strides. DeepLabv3+'s scores here heed more of a photo than SegFormer's, other than in the paper: its pyramid holds the mean of the whole photo. What lies "
-    f"beyond the square is not counted: a unit that heeds all of it alike has half in {CROP * 0.5**0.5:.0f} × {CROP * 0.5**0.5:.0f} and 90 % in {CROP * 0.9**0.5:.0f} × {CROP * 0.9**0.5:.0f}."
+    "**How far does a network look?** The gradient of the unit in the middle of each map tells which pixels it heeds (Luo et al. 2016). "
+    "L layers of 3 × 3 see 1 + 2L pixels across, but those near the middle count most."
+)
+NOTES = (
+    f"Each square shows {CROP} × {CROP} pixels, the unit in its middle or half a cell beside, bright where it looks: the colour is the fourth root of the weight, each square by its own largest, so that what is faint is seen. What lies "
+    f"beyond the square is not counted: a unit that heeds all of it alike has half in {CROP * 0.5**0.5:.0f} × {CROP * 0.5**0.5:.0f} and 90 % in {CROP * 0.9**0.5:.0f} × {CROP * 0.9**0.5:.0f}. Convolutions widen step by step, atrous ones in strides. "
+    "Attention may look across the whole picture from the first stage on, but learns there to heed what is near. In the paper (Xie et al. 2021, fig. 3) SegFormer's scores heed more of a photo than DeepLabv3+'s; here it is often the other way round, as this pyramid holds the mean of the whole photo."
 )
 WHY_PYRAMIDS = (
     f"**Why encoders shrink their maps.** To see {PHOTO} pixels across, layers of 3 × 3 at full resolution would have to be {PHOTO // 2}, each of 64 channels {PHOTO**2 * 9 * 64**2 / 1e9:.1f} · 10⁹ "
@@ -40,6 +43,7 @@ def receptive_field_lesson(workshop: Workshop, panel: PhotoPanel, networks: list
         ),
         "Look back", "field", receptive_fields, lambda names: {"working_size": 640, "networks": names}, partial(board, titles),
     )  # fmt: skip
+    gr.Markdown(NOTES)
     gr.Markdown(WHY_PYRAMIDS)
     gr.HTML(pyramids())
 

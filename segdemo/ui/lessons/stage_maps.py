@@ -42,4 +42,4 @@ def board(titles: dict[str, str], maps: list[StageMap]) -> str:
 
 
 def said(m: StageMap) -> str:
-    return f"{m.title.split(', ')[-1]}: {m.grid[0]} × {m.grid[1]} cells (stride {m.stride}), {m.channels} channels"
+    return f"{m.title.split(', ')[-1]}: {m.grid[1]} × {m.grid[0]} cells (stride {m.stride}), {m.channels} channels"

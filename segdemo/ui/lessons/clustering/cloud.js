@@ -28,6 +28,11 @@ class CloudLesson extends Lesson {
 
   restart() { this.request(); }
 
+  request(further = {}) {
+    this.asked = { ...this.question(), ...further };
+    super.request(further);
+  }
+
   async decode(value) {
     const [image, ...maps] = await Promise.all([loadImage(value.photo), ...value.steps.map((step) => unpack(step.labels))]);
     return { ...value, image, steps: value.steps.map((step, k) => ({ ...step, labels: maps[k] })) };
@@ -49,9 +54,11 @@ class CloudLesson extends Lesson {
       places: result.steps.map((step) => step.number),
     });
     this.updatePlaces();
-    this.say("sample", `${result.pixels.length.toLocaleString("en")} of ${plural(across * down, "pixel")}`);
     this.say("space-note", SPACE_NOTES[result.space]);
-    this.part("clusters").value = result.steps[0].centres.length;
+    const found = result.steps[0].centres.length, isPlaced = this.asked.places !== undefined;
+    if (isPlaced) this.part("clusters").value = found;
+    const few = !isPlaced && found < this.asked.clusters ? `; it has only ${plural(found, "colour")}, so K = ${found}` : "";
+    this.say("sample", `${result.pixels.length.toLocaleString("en")} of ${plural(across * down, "pixel")}${few}`);
     this.shown = null;
     this.player.load(result.steps.length);
   }

@@ -307,10 +307,13 @@ class Board {
     if (point) this.listen();
   }
 
-  // As wide as there is room, but no taller than the style sheet's --tallest.
+  // As wide as there is room, but no taller than the style sheet's --tallest, or half as much again for an upright photo.
+  // A line beneath it is as wide, so that what stands at its end belongs to this picture.
   shape(width, height) {
-    this.canvas.style.aspectRatio = `${width} / ${height}`;
-    this.canvas.style.width = `min(100%, calc(var(--tallest) * ${(width / height).toFixed(4)}))`;
+    const { style, parentElement } = this.canvas, caption = parentElement.querySelector(":scope > figcaption");
+    style.aspectRatio = `${width} / ${height}`;
+    style.width = `min(100%, calc(var(--tallest) * ${(clamp(height / width, 1, 1.5) * width / height).toFixed(4)}))`;
+    if (caption) caption.style.maxWidth = `max(220px, ${style.width})`;
     this.refresh();
   }
 

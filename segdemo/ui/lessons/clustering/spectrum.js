@@ -2,7 +2,8 @@
 
 // Most affinities are small; by their cube roots the eye tells them apart. Of whole numbers 0..255 to the same.
 const SHADES = Uint8Array.from({ length: 256 }, (_, w) => Math.round(255 * Math.cbrt(w / 255)));
-const EXTREMES = 0.02, SPECK = 0.02;  // of the photo's area
+const EXTREMES = 0.02, SPECK = 0.02, LARGE = 0.05;  // of the photo's area
+const MOST_GROUPS = 12, NO_GAP = 0.02, CLEAR_GAP = 1.2;  // as where K is chosen automatically; from which ratio a gap is a gap
 const FIRST = "#2f7bff", SECOND = "#ffb000", ORANGE = [217, 122, 0];
 
 class SpectrumLesson extends Lesson {
@@ -27,6 +28,7 @@ class SpectrumLesson extends Lesson {
     this.part("offer").addEventListener("click", () => this.useClusters(this.result.suggested));
     this.part("threshold").addEventListener("input", () => this.moveThreshold(this.number("threshold")));
     this.part("least").addEventListener("click", () => this.moveThreshold(this.result.best));
+    this.part("larger").addEventListener("click", () => this.moveThreshold(this.larger));
     this.listenToSwitch("order", ["by segment", "as numbered"], (k) => { this.isOrdered = k === 0; });
     this.listenToSwitch("kind", ["W", "L = D − W"], (k) => { this.isLaplacian = k === 1; });
     new ResizeObserver(() => this.drawSpectrum()).observe(this.part("values"));
@@ -124,7 +126,7 @@ class SpectrumLesson extends Lesson {
     const { labels, ncut, outside } = this.segmented = this.result.segmented[clusters];
     this.order = [...labels.keys()].sort((i, j) => labels[i] - labels[j] || i - j);
     this.part("offer").disabled = clusters === this.result.suggested;
-    this.say("matrix-caption", html("b", {}, `K = ${clusters}: Ncut ${ncut.toFixed(3)}.`), ` ${percent(outside)} of all affinity lies outside the blocks: links that the cut severs. `,
+    this.say("matrix-caption", html("b", {}, `K = ${clusters}: Ncut ${ncut.toFixed(3)}.`), ` Of all affinity, ${percent(outside)} lies outside the blocks: links that the cut severs; Ncut counts them by the size of the segment, so small ones weigh heavily. `,
       "If the groups had no links between them, W and L would be exactly block-diagonal. ", html("span", { class: "cl-hint" }, "Colours: the cube root of the affinity, from 0, dark, to 1, yellow; orange, on the diagonal of L: the degrees."));
     this.makeMatrix();
     this.boards.segments.refresh();
@@ -186,8 +188,19 @@ class SpectrumLesson extends Lesson {
       svg("line", { class: "cl-mark", x1: middle, x2: middle, y1: y(high), y2: floor }), svg("line", { class: "cl-axis", x1: 20, x2: width - 8, y1: floor, y2: floor }), ...ticks,
     );
     this.say("offer", `Use K = ${suggested}`);
-    this.say("gap-caption", `The eigengap, after λ${lowered(suggested)}: for k from 2 to 12 (λₖ₊₁ + δ) / (λₖ + δ) is largest there. δ = 0.02 keeps leaps between values that are all as good as 0 from counting. ${suggested} groups hang together more than any finer division. An offer, no law: `,
-      "other widths σ give another spectrum. Choose a λ to see its eigenvector.");
+    this.say("gap-caption", `The eigengap: for k from 2 to ${Math.min(MOST_GROUPS, values.length - 1)} the ratio (λₖ₊₁ + δ) / (λₖ + δ) is largest after λ${lowered(suggested)}. ${this.judgeGap()} δ = 0.02 keeps leaps between values that are all as good as 0 from counting. `,
+      "Other widths σ give another spectrum. Choose a λ to see its eigenvector.");
+  }
+
+  // Whether the largest gap stands out, and which is the next.
+  judgeGap() {
+    const { eigenvalues: values, suggested } = this.result, ratios = [];
+    for (let k = 2; k <= Math.min(MOST_GROUPS, values.length - 1); k++) ratios.push([(values[k] + NO_GAP) / (values[k - 1] + NO_GAP), k]);
+    ratios.sort(([a], [b]) => b - a);
+    const [[most], next] = ratios, told = (ratio) => ratio.toFixed(ratio < 10 ? 2 : 0);
+    if (!next) return `It is ${told(most)} there.`;
+    const compared = `It is ${told(most)} there, and ${told(next[0])} after λ${lowered(next[1])}, the next largest`;
+    return most < CLEAR_GAP || most < 1.03 * next[0] ? `${compared}: no clear gap, this spectrum favours no K.` : `${compared}: ${suggested} groups hang together, and dividing further costs more. An offer, no law.`;
   }
 
   makeValue(k, value, x, y, floor, wide) {
@@ -248,9 +261,12 @@ class SpectrumLesson extends Lesson {
 
   // Where the best cut severs next to nothing from the photo, the reader is told why the denominators allow it.
   warnOfSpeck() {
-    const { sweep, best, areas } = this.result, below = sweep.order.slice(0, sweep.below[best]).reduce((sum, node) => sum + areas[node], 0);
-    const smaller = Math.min(below, 1 - below);
+    const { sweep, best, areas } = this.result, part = (index) => sweep.order.slice(0, sweep.below[index]).reduce((sum, node) => sum + areas[node], 0);
+    const sides = sweep.below.map((_, index) => { const below = part(index); return Math.min(below, 1 - below); }), smaller = sides[best];
+    const large = [...sides.keys()].filter((index) => sides[index] >= LARGE).sort((a, b) => sweep.ncuts[a] - sweep.ncuts[b]);
+    this.larger = large[0];
     this.part("speck").hidden = smaller >= SPECK;
+    this.part("larger").hidden = smaller >= SPECK || this.larger === undefined;
     this.say("speck", html("b", {}, `The smaller side is only ${percent(smaller)} of the photo: f₂ isolates a speck.`),
       ` The denominators assoc(A, V) and assoc(B, V) make small parts expensive, but not one that has hardly a link to the rest: here its links across the cut are at most ${percent(sweep.ncuts[best])} of all its affinity. `,
       "Look at the next eigenvectors in part 2, which part 3 uses as well, or raise σ colour, which strengthens its links.");

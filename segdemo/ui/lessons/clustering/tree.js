@@ -1,6 +1,7 @@
 // Recursive two-way cuts as a tree that a limit prunes, and the segments that its leaves make.
 
 const ROW = 38, STEPS = [40, 84], MARGIN = 28, LEAF_TEXT = 140, LETTER = 8, WIDEST = 12;  // as many leaves as there are colours
+const LARGE_LEAF = 0.03;  // of the photo: three such leaves to begin with, or two
 const LEAST_POWER = -4, LARGEST_POWER = -0.3, STEP_POWER = 0.02;  // of ten: the slider of the limit is logarithmic
 
 class CutTree {
@@ -21,7 +22,8 @@ class CutTree {
     const powers = all.filter((power) => this.leavesOf(tree, 10 ** power).length <= WIDEST);
     this.slider.max = powers.length ? powers.at(-1) : LEAST_POWER;
     this.board.shape(image.naturalWidth, image.naturalHeight);
-    const some = powers.find((power) => this.leavesOf(tree, 10 ** power).length >= 5);
+    const large = (power) => this.leavesOf(tree, 10 ** power).filter((leaf) => leaf.pixels >= LARGE_LEAF * this.pixels).length;
+    const some = powers.find((power) => large(power) >= 3) ?? powers.find((power) => large(power) >= 2) ?? powers.find((power) => this.leavesOf(tree, 10 ** power).length >= 5);
     this.prune(some === undefined ? Number(this.slider.max) : some);
   }
 

@@ -182,7 +182,7 @@ class AtrousLesson extends Lesson {
     this.near = near;
     const text = (name, [column, row]) => signed(this.response(name, column, row));
     this.say("caption", html("b", {}, `Pixel ${x}, ${y}: `), `rate 1 gives ${text("plain", [x, y])}, atrous at rate ${rate} gives ${text("dense", [x, y])}; the sparse answer nearest to it is ${text("sparse", near)}. `
-      + `Where there are both (${plural(sparse.values.length, "pixel")}), sparse and dense differ by ${this.gap ? this.gap.toFixed(4) : "0"} at most.`);
+      + `Where there are both (${plural(sparse.values.length, "pixel")}), sparse and dense ${this.gap ? `differ by ${this.gap.toFixed(4)} at most` : "are the same numbers"}. ` + `Colours: red above 0, blue below, white 0, full at ±${this.result.top.toFixed(2)}; small values are brought out.`);
     this.showTaps(x, y, rate);
     for (const { board } of this.boards) board.refresh();
   }

@@ -101,7 +101,7 @@ class LossLesson extends PixelLesson {
     const { mean, near: [nearArea, nearLoss], wrong: [wrongArea, wrongLoss] } = this.result;
     const border = nearArea ? ` ${percent(nearArea)} lie near an outline of the truth and bear ${percent(nearLoss)}.` : "";
     const errors = wrongArea ? ` ${percent(wrongArea)} of the pixels have another label than the true one and bear ${percent(wrongLoss)} of the loss.` : " All pixels have the true label.";
-    this.say("caption", html("b", {}, `Mean loss ${mean.toFixed(3)} nats. `), `Were all 21 classes alike to it everywhere, it would be ln 21 = 3.04.${errors}${border} The mean hardly heeds what is small or thin.`);
+    this.say("caption", html("b", {}, `Mean loss ${mean.toFixed(3)} nats. `), `Were all 21 classes alike to it everywhere, it would be ln 21 = 3.04.${errors}${border} Every pixel counts the same: a thing on 1 % of the photo has 1 % of the say.`);
   }
 
   // --- one pixel ------------------------------------------------------------------------------
@@ -132,7 +132,7 @@ class LossLesson extends PixelLesson {
     const bar = (part, name) => html("span", { class: "cv-track cv-slim" }, html("i", { class: name, style: `width:${(100 * Math.abs(part)).toFixed(1)}%` }));
     const rows = p.map((part, k) => {
       const isTrue = k === this.wanted, push = (isTrue ? 1 : 0) - part, label = classes[k];
-      const title = k < classes.length ? [swatch(palette, label), names[label]] : [`${21 - classes.length} others`];
+      const title = k < classes.length ? [swatch(palette, label), names[label]] : [`${21 - classes.length} others, together`];
       return html("tr", { class: isTrue ? "cv-true" : "" }, html("th", { scope: "row" }, html("span", { class: "cv-name" }, ...title)), html("td", {}, hundredths(this.learned[k])), html("td", {}, percent(part)), html("td", {}, bar(part, "cv-full")),
         html("td", {}, isTrue ? "1" : "0"), html("td", {}, html("b", { class: push < 0 ? "cv-cold" : "cv-warm" }, `${push > 0 ? "+" : ""}${hundredths(push)}`)));
     });

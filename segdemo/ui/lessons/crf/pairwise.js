@@ -260,7 +260,13 @@ class PairwiseLesson extends Lesson {
   describe() {
     const { names, scale } = this.result, place = `x ${Math.round((this.column + 0.5) / scale - 0.5)}, y ${Math.round((this.row + 0.5) / scale - 0.5)}`;
     this.say("photo-note", html("b", {}, "the pixel that listens"), html("span", { class: "cf-scale" }, place));
-    if (!this.heard) return;
+    if (!this.heard) {
+      if (this.told === this.result) return;  // what was said of other widths stays for the moment
+      this.say("caption", "Summing over all pairs of pixels; until that is done the kernels are shown without normalization …");
+      this.part("bars").replaceChildren();
+      return;
+    }
+    this.told = this.result;
     const best = (values) => values.indexOf(Math.max(...values)), first = best(this.before), last = best(this.after);
     const sum = (label) => this.heard.bilateral[label] + this.heard.spatial[label], rival = last !== first ? first : best(this.after.map((q, label) => (label === last ? -1 : q)));
     const gain = sum(last) - sum(rival);

@@ -60,7 +60,8 @@ class ScanlineLesson extends Lesson {
       html("span", {}, html("i", { style: `background:${NOBODY}` }), "none of these"));
     this.columns.forEach(({ table }, k) => table.replaceChildren(this.matrix(k)));
     this.part("row").max = result.height - 1;
-    this.choose(isSame ? this.row : this.tellingRow());
+    this.telling = this.tellingRow();
+    this.choose(isSame ? this.row : this.telling);
   }
 
   // Best paths or largest marginals of all lines, as pictures, and how far each is like what was learned from.
@@ -93,7 +94,7 @@ class ScanlineLesson extends Lesson {
     if (!this.result) return;
     this.row = clamp(row, 0, this.result.height - 1);
     this.part("row").value = this.row;
-    this.say("row-value", `${this.row + 1} of ${this.result.height}`);
+    this.say("row-value", `${this.row + 1} of ${this.result.height}${this.row === this.telling ? ", where the two disagree most" : ""}`);
     for (const { board } of this.pictures) board.refresh();
     this.columns.forEach((column, k) => {
       for (const board of column.boards) board.refresh();

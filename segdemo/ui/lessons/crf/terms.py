@@ -8,6 +8,7 @@ from typing import Any
 import gradio as gr
 import numpy as np
 from gradio.components import Component
+from skimage.measure import label as connected_regions
 
 from ....labels import VOC21
 from ....lessons.crf_terms import VARIANTS, TermsResult, crf_terms
@@ -18,6 +19,8 @@ from ...viewer import empty_value, viewer, viewer_value
 from ...workshop import Workshop
 from .parts import LARGEST, board, chosen_network, source, wire
 
+SMALL = 0.002
+"""Of the photo: a smaller region is counted as a speck."""
 PREFERRED = ("fcn-8s", "deeplab-v2")
 
 
@@ -60,7 +63,14 @@ def segmentation_of(result: TermsResult, size: tuple[int, int]) -> Segmentation:
 
 def subtitle(result: TermsResult) -> str:
     changed = f"{100 * result.changed:.1f} % of labels changed" if result.changed else "the network's own labels"
-    return f"E(y) = {result.energy.total:.4f} nats per pixel, all terms counted; {changed}"
+    small = small_regions(result.labels)
+    return f"{changed}; {small} region{'s' * (small != 1)} smaller than {100 * SMALL:g} % of the photo"
+
+
+def small_regions(labels: np.ndarray) -> int:
+    """How many connected regions of one label (h, w) are smaller than ``SMALL`` of all pixels."""
+    _, counts = np.unique(connected_regions(labels.astype(np.int32), connectivity=1, background=-1), return_counts=True)
+    return int((counts < SMALL * labels.size).sum())
 
 
 def energies(results: list[TermsResult]) -> str:
@@ -82,5 +92,5 @@ def energies(results: list[TermsResult]) -> str:
         "<th><i class='ce-u'></i>unary</th><th><i class='ce-s'></i>spatial</th><th><i class='ce-b'></i>bilateral</th><th>E(y)</th>"
         f"<th>free energy of its beliefs</th></tr></thead><tbody>{rows}</tbody></table></div>"
         "<p>In nats per pixel, every row with all three terms. What a kernel gains in its own term it pays for in the unary term. Mean field "
-        "lowers the free energy of its beliefs to a local minimum, not E(y) of the labels: neither need be lowest in the last row.</p></div>"
+        "lowers the free energy of its beliefs, iteration by iteration, towards a local minimum, not E(y) of the labels: neither need be lowest in the last row.</p></div>"
     )
