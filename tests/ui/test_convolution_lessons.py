@@ -224,6 +224,7 @@ def test_the_loss_of_every_pixel(page):
     own = ENGINE.teach(loss_lesson, PHOTO, network="fcn-8s", truth=CLASSES.astype(np.uint8))
     assert f"Mean loss {own.mean:.3f} nats" in page.part("loss-caption").text
     assert page.part("loss-true-name").text == "the ground truth"
+    assert "does not count" in page.part("loss-keys").text
     page.click("loss-map", 0.5, 0.02)  # among what is void
     assert "does not count in training" in page.part("loss-told").text
 

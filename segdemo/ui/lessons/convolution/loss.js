@@ -1,6 +1,6 @@
 // Softmax and cross-entropy of every pixel: the loss as a map, the push on each score, and one pixel that learns.
 
-const VOID = 255, DEAREST = 4;  // nats, at the end of the colour scale
+const VOID = 255, NO_CLASS = "#808080", DEAREST = 4;  // nats, at the end of the colour scale
 
 class LossLesson extends PixelLesson {
   constructor(root, ask) {
@@ -35,7 +35,7 @@ class LossLesson extends PixelLesson {
     const { classes, names, palette, width, height } = result, options = () => classes.map((label, k) => html("option", { value: k }, names[label]));
     for (const select of [this.part("class"), this.part("wanted")]) select.replaceChildren(...options());
     const inks = palette.map((hex, label) => (label ? pixelOf(hex, SHADE) : 0));
-    inks[VOID] = pixelOf("#808080", 255);
+    inks[VOID] = pixelOf(NO_CLASS, 255);
     const layer = (labels) => labelLayer(labels, (label) => inks[label]);
     const values = Float32Array.from(result.truth.values, (label, at) => (label === VOID ? 0 : this.lossAt(at, classes.indexOf(label))));
     this.losses = values;
@@ -46,6 +46,7 @@ class LossLesson extends PixelLesson {
     this.say("true-name", result.isPerson ? "the ground truth" : "taken for the truth");
     const isSeen = (label) => result.labels.values.includes(label) || result.truth.values.includes(label);
     this.nameColours(classes.filter(isSeen));
+    if (result.truth.values.includes(VOID)) this.part("keys").append(html("span", {}, html("i", { style: `background:${NO_CLASS}` }), "does not count"));
     for (const board of this.boards) board.shape(width, height);
     if (isNew) this.place = this.dearest();
     this.choose(classes.includes(old) ? classes.indexOf(old) : this.largest());
