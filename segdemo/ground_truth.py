@@ -108,21 +108,19 @@ def read_label_png(data: bytes, name: str, size: tuple[int, int] | None = None) 
             f"{name} cannot be read as a label map: save it as PNG, whose pixels are exact (JPEG blurs labels), or "
             "choose a .mat file of BSDS500."
         ) from None
-    if values.ndim == 3:
+    is_coloured = values.ndim == 3
+    if is_coloured:
         values = values @ np.array([65536, 256, 1])
-        if set(np.unique(values)) <= VOC_COLOURS.keys():
-            return np.vectorize(VOC_COLOURS.get, otypes=[np.int32])(values)
-        is_wide = True
-    else:
-        is_wide = wide.mode.startswith("I")  # of 16 bits
     present, ranks = np.unique(values, return_inverse=True)
+    ranks = ranks.reshape(values.shape).astype(np.int32)
+    if is_coloured and set(present.tolist()) <= VOC_COLOURS.keys():
+        return np.array([VOC_COLOURS[colour] for colour in present.tolist()], np.int32)[ranks]
     if len(present) > MAX_REGIONS or present[0] < 0:
         raise GroundTruthError(
             f"{name} holds {len(present)} different colours, so it is a picture and no label map: each region needs one "
             "colour of its own, without soft edges."
         )
-    ranks = ranks.reshape(values.shape).astype(np.int32)
-    if is_wide:
+    if is_coloured or wide.mode.startswith("I"):  # of 16 bits
         return ranks + (ranks >= IGNORE)  # numbers like others
     masks = {(0, 128, 255): np.array([0, IGNORE, 1]), (0, 255): np.array([0, 1])}
     return masks.get(tuple(present), present)[ranks].astype(np.int32)
