@@ -13,6 +13,7 @@ from ..method import methods
 from ..segmentation import Segmentation
 from .cards import RUN, Shared, card, in_status, places, run_buttons, run_cards
 from .controls import controls_for, named
+from .lessons.boxes import lesson_box, lesson_group
 from .lessons.graph_patch import graph_lesson
 from .lessons.solutions import solutions_lesson
 from .photo import PhotoPanel, shown_key
@@ -129,10 +130,11 @@ def graphcut_tab(workshop: Workshop, panel: PhotoPanel, shared: Shared) -> dict[
         show_progress="hidden",
     )
     fields = controls["graphcut"][1]
-    with gr.Accordion("Look inside: the graph", open=False, elem_id="graph-lesson"):
-        graph_lesson(workshop, panel, pad, fields)
-    with gr.Accordion("All solutions over λ", open=False, elem_id="solutions-lesson"):
-        solutions_lesson(workshop, panel, pad, fields)
+    with lesson_group("Look inside"):
+        with lesson_box("The graph of a patch, and its maximum flow", "graph-lesson"):
+            graph_lesson(workshop, panel, pad, fields)
+        with lesson_box("All solutions over λ", "solutions-lesson"):
+            solutions_lesson(workshop, panel, pad, fields)
     return {"graphcut": method, "live": live} | named({name: fields for name, (_, fields) in controls.items()})
 
 

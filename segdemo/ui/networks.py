@@ -14,6 +14,7 @@ from ..method import Method, get_method, methods
 from ..networks.inference import NetworkParams, is_public
 from .cards import RUN, Card, Shared, card, in_status, places, run_buttons, run_cards
 from .controls import controls_for, named
+from .lessons.boxes import lesson_box, lesson_group
 from .lessons.convolution import atrous_lesson, branches_lesson, loss_board, patches_lesson, upsampling_lesson
 from .lessons.crf import film_lesson, pairwise_lesson, scanline_lesson, terms_lesson
 from .lessons.receptive_field import receptive_field_lesson
@@ -63,42 +64,31 @@ def networks_tab(workshop: Workshop, panel: PhotoPanel, shared: Shared) -> dict[
     with gr.Accordion("Public checkpoints: larger networks, fetched on request", open=False, elem_id="public-box"):
         public_checkpoints(workshop, panel, shared, controls, refinement)
 
-    with gr.Accordion(
-        "Look inside: the CRF's pairwise term, seen from one pixel", open=False, elem_id="pairwise-lesson"
-    ):
-        pairwise_lesson(workshop, panel, ready)
-    with gr.Accordion("Look inside: the CRF term by term", open=False, elem_id="terms-lesson"):
-        terms_lesson(workshop, panel, ready, controls)
-    with gr.Accordion("Look inside: the CRF's mean field, iteration by iteration", open=False, elem_id="film-lesson"):
-        film_lesson(workshop, panel, ready, controls)
-    with gr.Accordion(
-        "Look inside: hidden Markov model against CRF, line by line", open=False, elem_id="scanline-lesson"
-    ):
-        scanline_lesson(workshop, panel, ready, shared)
-    with gr.Accordion(
-        "Look inside: patch by patch against all at once, and what convolutions cost",
-        open=False,
-        elem_id="patches-lesson",
-    ):
-        patches_lesson(workshop, panel, ready)
-    with gr.Accordion(
-        "Look inside: softmax and cross-entropy, what a network learns from", open=False, elem_id="loss-lesson"
-    ):
-        loss_board(workshop, panel, ready, shared)
-    with gr.Accordion("Look inside: pooling and the ways back up", open=False, elem_id="upsampling-lesson"):
-        upsampling_lesson(workshop, panel)
-    with gr.Accordion("Look inside: atrous convolution", open=False, elem_id="atrous-lesson"):
-        atrous_lesson(workshop, panel)
-    with gr.Accordion("Look inside: the maps of a network, down and up again", open=False, elem_id="maps-lesson"):
-        stage_maps_lesson(workshop, panel, ready)
-    with gr.Accordion(
-        "Look inside: what each branch adds, from FCN's skips to SegFormer's stages",
-        open=False,
-        elem_id="branches-lesson",
-    ):
-        branches_lesson(workshop, panel, ready)
-    with gr.Accordion("Look inside: how far each network looks", open=False, elem_id="field-box"):
-        receptive_field_lesson(workshop, panel, ready)
+    with lesson_group("Look inside the CRF"):
+        with lesson_box("The pairwise term, seen from one pixel", "pairwise-lesson"):
+            pairwise_lesson(workshop, panel, ready)
+        with lesson_box("The energy, term by term", "terms-lesson"):
+            terms_lesson(workshop, panel, ready, controls)
+        with lesson_box("The mean field, iteration by iteration", "film-lesson"):
+            film_lesson(workshop, panel, ready, controls)
+        with lesson_box("Hidden Markov model against CRF, line by line", "scanline-lesson"):
+            scanline_lesson(workshop, panel, ready, shared)
+    with lesson_group("Look inside what networks are made of"):
+        with lesson_box("Patch by patch against all at once, and what convolutions cost", "patches-lesson"):
+            patches_lesson(workshop, panel, ready)
+        with lesson_box("Softmax and cross-entropy: what a network learns from", "loss-lesson"):
+            loss_board(workshop, panel, ready, shared)
+        with lesson_box("Pooling and the ways back up", "upsampling-lesson"):
+            upsampling_lesson(workshop, panel)
+        with lesson_box("Atrous convolution", "atrous-lesson"):
+            atrous_lesson(workshop, panel)
+    with lesson_group("Look inside a trained network"):
+        with lesson_box("Its maps, down and up again", "maps-lesson"):
+            stage_maps_lesson(workshop, panel, ready)
+        with lesson_box("What each branch adds, from FCN's skips to SegFormer's stages", "branches-lesson"):
+            branches_lesson(workshop, panel, ready)
+        with lesson_box("How far each network looks", "field-box"):
+            receptive_field_lesson(workshop, panel, ready)
 
     def wanted_cards(selected, crf) -> list[Card]:
         admitted = {"without": (False,), "with": (True,), "both": (False, True)}[crf]

@@ -1,4 +1,4 @@
-"""The lesson "Look inside: the graph": one patch of the photo as nodes and edges, and every augmenting path on it.
+"""The lesson on the graph: one patch of the photo as nodes and edges, and every augmenting path on it.
 
 A ``gr.HTML``. Its value is what it asks for, ``{"turn", "ask": {"x", "y", "size", "side"}}`` (x and y
 null for a place of the lesson's own choice, side 0 for the working size), or what it shows

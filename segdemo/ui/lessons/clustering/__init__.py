@@ -6,10 +6,9 @@ Each is a ``gr.HTML``. Its value is what it asks for, ``{"ask": {...}}``, with t
 
 from __future__ import annotations
 
-import gradio as gr
-
 from ...photo import PhotoPanel
 from ...workshop import Workshop
+from ..boxes import lesson_box, lesson_group
 from .cloud import cloud_lesson
 from .elbow import elbow_lesson
 from .slic import slic_lesson
@@ -23,14 +22,15 @@ PHOTO_CHANGED = "() => { window.dispatchEvent(new Event('segdemo-photo')); }"
 
 def clustering_lessons(workshop: Workshop, panel: PhotoPanel) -> None:
     """Place the lessons, each in a closed box, and wire them; they compute nothing until asked."""
-    with gr.Accordion("Look inside: SLIC superpixels", open=False, elem_id="slic-lesson"):
-        slic_lesson(workshop, panel)
-    with gr.Accordion("Look inside: k-means in colour space", open=False, elem_id="cloud-lesson"):
-        cloud_lesson(workshop, panel)
-    with gr.Accordion("How many clusters? The elbow", open=False, elem_id="elbow-lesson"):
-        elbow_lesson(workshop, panel)
-    with gr.Accordion("Look inside: spectral clustering", open=False, elem_id="spectrum-lesson"):
-        spectrum_lesson(workshop, panel)
-    with gr.Accordion("Play: k-means against spectral", open=False, elem_id="toy-lesson"):
-        toy_lesson()
+    with lesson_group("Look inside"):
+        with lesson_box("SLIC superpixels", "slic-lesson"):
+            slic_lesson(workshop, panel)
+        with lesson_box("k-means in colour space", "cloud-lesson"):
+            cloud_lesson(workshop, panel)
+        with lesson_box("How many clusters? The elbow", "elbow-lesson"):
+            elbow_lesson(workshop, panel)
+        with lesson_box("Spectral clustering", "spectrum-lesson"):
+            spectrum_lesson(workshop, panel)
+        with lesson_box("Points in the plane: k-means against spectral clustering", "toy-lesson"):
+            toy_lesson()
     panel.file.change(None, None, None, js=PHOTO_CHANGED, api_visibility="private", show_progress="hidden")
