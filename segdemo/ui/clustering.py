@@ -15,7 +15,7 @@ from .workshop import Workshop
 
 INTRO = (
     "**Segmentation as clustering.** Pixels that look alike and lie together form a group; nobody tells the method "
-    "what the groups mean. Segment the photo, then play the iterations."
+    "what the groups mean. Segment, then play the iterations."
 )
 
 

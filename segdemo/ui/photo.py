@@ -46,6 +46,23 @@ KEY_SCRIPT = """watch('value', () => {
 });"""
 """Tells the viewers which photo is chosen."""
 
+TAKE_ANYWHERE = """() => {
+  const take = (event, files) => {
+    if (event.defaultPrevented || !files.length) return;
+    event.preventDefault();
+    const input = document.querySelector('#photo input[type=file]'), carried = new DataTransfer();
+    if (!input) return;  // while another one is on its way
+    carried.items.add(files[0]);
+    input.files = carried.files;
+    input.dispatchEvent(new Event('change', { bubbles: true }));
+  };
+  document.addEventListener('dragover', (event) => event.dataTransfer.types.includes('Files') && event.preventDefault());
+  document.addEventListener('drop', (event) => take(event, event.dataTransfer.files));
+  document.addEventListener('paste', (event) => take(event, event.clipboardData.files));
+}"""
+"""A photo dropped or pasted anywhere is the photo: by itself the browser would leave the page for a file dropped beside
+its place. Where something else takes files, Gradio has prevented the default."""
+
 NAME_EXAMPLES = """() => {
   const names = %s;
   const name = (tries) => {
@@ -119,7 +136,8 @@ def photo_panel() -> PhotoPanel:
     with gr.Row(elem_classes="photo-row", equal_height=True):
         with gr.Column(scale=5, min_width=300):
             path = photo_input(
-                label="Photo", sources=["upload", "clipboard", "webcam"], height=250, elem_id="photo", buttons=["fullscreen"],
+                label="Photo", sources=["upload", "webcam"], height=250, elem_id="photo", buttons=["fullscreen"],
+                placeholder="Drop a photo, paste one, or click to choose",
             )  # fmt: skip
             trouble = gr.HTML("", elem_id="photo-trouble", js_on_load=LIVE)
         with gr.Column(scale=4, min_width=300):
@@ -141,6 +159,7 @@ def photo_panel() -> PhotoPanel:
     file.change(None, None, None, js=NAME_PHOTO, **quiet)
     chosen = gr.HTML("", elem_id="photo-key", js_on_load=KEY_SCRIPT, html_template="", visible="hidden")
     file.change(lambda path: [shown_key(path), trouble_with(path)], path, [chosen, trouble], **quiet)
+    Context.root_block.load(None, None, None, js=TAKE_ANYWHERE, **quiet)
     Context.root_block.load(None, None, None, js=NAME_EXAMPLES % json.dumps([title for _, title in files]), **quiet)
     gallery.select(choose, None, path, api_visibility="private", show_progress="hidden")
     return panel

@@ -1,5 +1,6 @@
 """The whole page in a browser: choose a photo, use each tab, compare, export, make mistakes."""
 
+import base64
 import time
 from pathlib import Path
 from urllib.parse import parse_qs, urlparse
@@ -231,6 +232,23 @@ def test_unusable_photos_are_explained(page, files, file, words):
     page.wait(lambda: not said() and not page.one("#photo-trouble").text)
     page.press("Segment")
     page.result("kmeans")
+
+
+BRING = """const [base64, event, place] = arguments, bytes = Uint8Array.from(atob(base64), (c) => c.charCodeAt(0));
+const carried = new DataTransfer();
+carried.items.add(new File([bytes], event + ".jpg", { type: "image/jpeg" }));
+const options = { bubbles: true, cancelable: true, dataTransfer: carried, clipboardData: carried };
+return !document.querySelector(place).dispatchEvent(new (event === "paste" ? ClipboardEvent : DragEvent)(event, options));"""
+"""Drops or pastes a photo at a place on the page; true if the page took it, so that the browser does not."""
+
+
+@pytest.mark.parametrize(("event", "place"), [("drop", "body"), ("paste", "body"), ("drop", "#photo img")])
+def test_a_photo_dropped_or_pasted_anywhere_is_taken(page, files, event, place):
+    page.example()
+    photo = base64.b64encode((files / "cat.jpg").read_bytes()).decode()
+    assert page.browser.execute_script(BRING, photo, event, place)
+    source = "const i = document.querySelector('#photo img'); return i && i.src + ' ' + i.naturalWidth"
+    page.wait(lambda: (page.browser.execute_script(source) or "").endswith(f"{event}.jpg 260"))
 
 
 def test_one_pixel_is_enough(page, files):
