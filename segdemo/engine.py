@@ -57,10 +57,16 @@ def choose_device(wish: str = "auto") -> torch.device:
     return device
 
 
+OBJECT = 40
+"""Bytes of a small Python object, and of the pointer to it."""
+
+
 def size_of(value: Any, depth: int = 6) -> int:
-    """About how many bytes of arrays, tensors and text hang on ``value``; what hangs on it twice counts twice."""
+    """About how many bytes hang on ``value``; what hangs on it twice counts twice."""
     if isinstance(value, (str, bytes)):
-        return len(value)
+        return OBJECT + len(value)
+    if value is None or isinstance(value, (bool, int, float)):
+        return OBJECT
     if isinstance(value, np.ndarray):
         return value.nbytes
     if isinstance(value, torch.Tensor):
@@ -70,9 +76,9 @@ def size_of(value: Any, depth: int = 6) -> int:
     if depth == 0:
         return 0
     if isinstance(value, dict):
-        return sum(size_of(v, depth - 1) for v in value.values())
+        return OBJECT + sum(size_of(part, depth - 1) for item in value.items() for part in item)
     if isinstance(value, (list, tuple)):
-        return sum(size_of(v, depth - 1) for v in value)
+        return OBJECT + sum(size_of(part, depth - 1) for part in value)
     return size_of(vars(value), depth - 1) if hasattr(value, "__dict__") else 0
 
 

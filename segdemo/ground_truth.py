@@ -7,6 +7,7 @@ segmentation, IEEE Trans. PAMI 33 (2011).
 from __future__ import annotations
 
 import io
+from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 
@@ -34,15 +35,45 @@ def voc_colour(label: int) -> int:
 VOC_COLOURS = {voc_colour(label): label for label in range(len(VOC21))} | {VOC_VOID: IGNORE}
 
 
-def load_ground_truth(path: str | PathLike, size: tuple[int, int] | None = None) -> list[np.ndarray]:
-    """The label maps (H, W) int32 in a file, one per person; ``IGNORE`` (255) where a pixel does not count.
+@dataclass(frozen=True, eq=False)
+class GroundTruth:
+    """What people drew of one photo.
+
+    Attributes:
+        people: label maps (H, W) int32, one per person; ``IGNORE`` (255) where a pixel does not count.
+        is_numbered: whether the labels are numbers that the file holds. Else they only tell regions apart.
+    """
+
+    people: list[np.ndarray]
+    is_numbered: bool
+
+    def classes(self) -> np.ndarray:
+        """The one label map as classes of VOC-21, (H, W) uint8 with ``IGNORE``; ``GroundTruthError`` if it is none."""
+        if len(self.people) > 1 or not self.is_numbered:
+            raise GroundTruthError(
+                "This ground truth says where regions end, not what they are: take a label PNG with VOC's numbers or "
+                "colours, or a network's labels."
+            )
+        labels = self.people[0]
+        beyond = labels[(labels >= len(VOC21)) & (labels != IGNORE)]
+        if beyond.size:
+            raise GroundTruthError(
+                f"The ground truth holds the number {beyond[0]}, and VOC's classes are 0 to {len(VOC21) - 1} (255: does not "
+                "count): load a label PNG with VOC's numbers or colours."
+            )
+        return labels.astype(np.uint8)
+
+
+def load_ground_truth(path: str | PathLike, size: tuple[int, int] | None = None) -> GroundTruth:
+    """The ground truth in a file.
 
     Args:
         path: a PNG whose grey values, palette indices or colours are the labels, or a ``.mat`` file of BSDS500.
         size: (H, W) of the photo, which every map must have.
 
-    In a grey or palette PNG of 8 bits 255 is void, as in PASCAL VOC; in a mask of 0 and 255 it is the object, and in
-    one of 0, 128 and 255 the void is 128, as in GrabCut's. Colours are numbered, those of VOC's masks as its classes. Raises ``GroundTruthError`` with what is wrong and what to do.
+    Of grey values and palette indices 255 is void, as in PASCAL VOC; in a mask of 0 and 255 it is the object, and in
+    one of 0, 128 and 255 the void is 128, as in GrabCut's. Colours tell regions apart, unless they are those of VOC's
+    masks: then its classes. Raises ``GroundTruthError`` with what is wrong and what to do.
     """
     if not isinstance(path, (str, PathLike)):
         raise GroundTruthError(f"{path!r} is no file: choose a label PNG or a .mat file of BSDS500.")
@@ -56,10 +87,14 @@ def load_ground_truth(path: str | PathLike, size: tuple[int, int] | None = None)
             f"{path.name} is larger than {MAX_BYTES / 1e6:g} MB: no ground truth is. Choose another file."
         )
     data = path.read_bytes()
-    maps = read_humans(path) if path.suffix.lower() == ".mat" else [read_label_png(data, path.name, size)]
-    for labels in maps:
+    if path.suffix.lower() == ".mat":
+        truth = GroundTruth(read_humans(path), is_numbered=False)
+    else:
+        labels, is_numbered = read_label_png(data, path.name, size)
+        truth = GroundTruth([labels], is_numbered)
+    for labels in truth.people:
         _check_size(path.name, labels.shape, size)
-    return maps
+    return truth
 
 
 def _check_size(name: str, found: tuple[int, int], size: tuple[int, int] | None) -> None:
@@ -89,18 +124,17 @@ def read_humans(path: str | PathLike) -> list[np.ndarray]:
     return [labels + (labels >= IGNORE) for labels in truths]  # a person's 255th region is a region
 
 
-def read_label_png(data: bytes, name: str, size: tuple[int, int] | None = None) -> np.ndarray:
-    """The labels (H, W) int32 of a PNG in memory: grey values or palette indices as they are, colours and 16 bits numbered.
+def read_label_png(data: bytes, name: str, size: tuple[int, int] | None = None) -> tuple[np.ndarray, bool]:
+    """The labels (H, W) int32 of a PNG in memory, and whether they are numbers that it holds; see ``load_ground_truth``.
 
     A picture of another ``size`` is refused before it is decoded: a small file may hold a huge one.
     """
     try:
         with Image.open(io.BytesIO(data), formats=("PNG",)) as image:
             _check_size(name, (image.height, image.width), size)
-            if image.mode == "1":
-                image = image.convert("L")
-            wide = image if image.mode in ("L", "P", "I", "I;16") else image.convert("RGB")
-            values = stored_values(wide).astype(np.int64)
+            colours = packed_colours(image) if image.mode in ("P", "RGB", "RGBA") else None
+            image = image.convert("L") if image.mode in ("1", "LA") else image
+            values = stored_values(image).astype(np.int64) if image.mode in ("P", "L", "I", "I;16") else colours
     except GroundTruthError:
         raise
     except Exception:  # not a PNG, damaged, or too large for Pillow
@@ -108,30 +142,38 @@ def read_label_png(data: bytes, name: str, size: tuple[int, int] | None = None) 
             f"{name} cannot be read as a label map: save it as PNG, whose pixels are exact (JPEG blurs labels), or "
             "choose a .mat file of BSDS500."
         ) from None
-    is_coloured = values.ndim == 3
-    if is_coloured:
-        values = values @ np.array([65536, 256, 1])
+    classes = None if colours is None else voc_classes(colours)
+    if classes is not None:
+        return classes, True
+    is_coloured = values is colours and not np.array_equal(values, (values >> 16) * 0x10101)
+    if values is colours and not is_coloured:
+        values = values >> 16
     present, ranks = np.unique(values, return_inverse=True)
     ranks = ranks.reshape(values.shape).astype(np.int32)
-    if is_coloured and set(present.tolist()) <= VOC_COLOURS.keys():
-        return np.array([VOC_COLOURS[colour] for colour in present.tolist()], np.int32)[ranks]
     if len(present) > MAX_REGIONS or present[0] < 0:
         raise GroundTruthError(
             f"{name} holds {len(present)} different colours, so it is a picture and no label map: each region needs one "
             "colour of its own, without soft edges."
         )
-    if is_coloured or wide.mode.startswith("I"):  # of 16 bits
-        return ranks + (ranks >= IGNORE)  # numbers like others
+    may_be_classes = np.all((present < len(VOC21)) | (present == IGNORE))
+    if is_coloured or (image.mode.startswith("I") and not may_be_classes):  # of 16 bits
+        return ranks + (ranks >= IGNORE), False  # the 255th region is one like others
     masks = {(0, 128, 255): np.array([0, IGNORE, 1]), (0, 255): np.array([0, 1])}
-    return masks.get(tuple(present), present)[ranks].astype(np.int32)
+    mask = masks.get(tuple(present))
+    return (present if mask is None else mask)[ranks].astype(np.int32), mask is None
 
 
-def class_numbers(labels: np.ndarray) -> np.ndarray:
-    """The label map (H, W) as classes of VOC-21, (H, W) uint8 with ``IGNORE``; ``GroundTruthError`` where it holds others."""
-    beyond = labels[(labels >= len(VOC21)) & (labels != IGNORE)]
-    if beyond.size:
-        raise GroundTruthError(
-            f"The ground truth holds the number {beyond[0]}, and VOC's classes are 0 to {len(VOC21) - 1} (255: does not "
-            "count): load a label PNG with VOC's numbers or colours."
-        )
-    return labels.astype(np.uint8)
+def packed_colours(image: Image.Image) -> np.ndarray:
+    """The colours of a picture as numbers 0xRRGGBB, (H, W) int64."""
+    return np.asarray(image.convert("RGB")).astype(np.int64) @ np.array([65536, 256, 1])
+
+
+def voc_classes(colours: np.ndarray) -> np.ndarray | None:
+    """Colours (H, W), 0xRRGGBB, as the classes (H, W) int32 that they stand for in VOC's masks; None where one does not.
+
+    Nor for black alone, which any mask may be.
+    """
+    present, ranks = np.unique(colours, return_inverse=True)
+    if not set(present.tolist()) <= VOC_COLOURS.keys() or present[-1] == 0:
+        return None
+    return np.array([VOC_COLOURS[colour] for colour in present.tolist()], np.int32)[ranks.reshape(colours.shape)]

@@ -66,7 +66,9 @@ def compute(function, args, kwargs):
     if not goes_to_gpu:
         return result
     known = {id(x.held): x for x in on_gpu}  # an operation in place gives back the tensor that it was given
-    return tree_map(lambda x: known[id(x)] if id(x) in known else TensorOnGpu(x) if isinstance(x, torch.Tensor) else x, result)
+    return tree_map(
+        lambda x: known[id(x)] if id(x) in known else TensorOnGpu(x) if isinstance(x, torch.Tensor) else x, result
+    )
 
 
 def as_held(x):

@@ -12,7 +12,7 @@ from PIL import Image
 from segdemo.errors import GroundTruthError
 from segdemo.export import label_png
 from segdemo.graphcut.scribbles import load_scribbles
-from segdemo.ground_truth import class_numbers, load_ground_truth, read_humans
+from segdemo.ground_truth import GroundTruth, load_ground_truth, read_humans
 from segdemo.labels import IGNORE
 from segdemo.segmentation import Segmentation
 from segdemo.ui.scribble_pad.files import read_map
@@ -39,7 +39,7 @@ def test_grey_and_palette_values_are_labels_and_255_is_void(tmp_path):
     palette.putdata(LABELS.ravel().tolist())
     palette.putpalette(list(range(256)) * 3)
     for name, image in {"grey": Image.fromarray(LABELS), "palette": palette}.items():
-        (found,) = load_ground_truth(saved(tmp_path / f"{name}.png", image), (3, 4))
+        (found,) = load_ground_truth(saved(tmp_path / f"{name}.png", image), (3, 4)).people
         assert found.dtype == np.int32 and np.array_equal(found == IGNORE, LABELS == 255)
         assert np.array_equal(found[found != IGNORE], LABELS[LABELS != 255])
 
@@ -55,7 +55,7 @@ def test_few_bits_are_not_stretched(tmp_path, bits):
     data = b"".join(struct.pack(">I", len(d)) + n + d + struct.pack(">I", zlib.crc32(n + d)) for n, d in chunks)
     path = tmp_path / "few.png"
     path.write_bytes(b"\x89PNG\r\n\x1a\n" + data)
-    (found,) = load_ground_truth(str(path))
+    (found,) = load_ground_truth(str(path)).people
     np.testing.assert_array_equal(found, labels)
     np.testing.assert_array_equal(load_scribbles(path), labels)
     if bits == 2:  # the pad knows the labels 1 to 8
@@ -76,41 +76,64 @@ def test_colours_are_regions(tmp_path):
     colours = np.random.default_rng(0).integers(0, 256, (4, 3), dtype=np.uint8)
     numbered = np.where(LABELS == 255, 3, LABELS)
     for image in (Image.fromarray(colours[numbered]), Image.fromarray(colours[numbered]).convert("RGBA")):
-        (found,) = load_ground_truth(saved(tmp_path / "colours.png", image))
+        (found,) = load_ground_truth(saved(tmp_path / "colours.png", image)).people
         assert len(np.unique(found)) == 4 and len({*zip(found.ravel(), numbered.ravel())}) == 4
 
 
+VOC_PALETTE = {0: (0, 0, 0), 8: (64, 0, 0), 15: (192, 128, 128), 255: (224, 224, 192)}
+"""As VOC's masks have them: background, cat, person, void."""
+
+
 def test_numbers_stay_and_vocs_colours_are_its_classes(tmp_path):
-    """The first of them as VOC's masks have them: background, cat, person, void."""
     classes = np.array([[0, 8, 15, 255]], np.uint8)
-    colours = np.array([[(0, 0, 0), (64, 0, 0), (192, 128, 128), (224, 224, 192)]], np.uint8)
-    for image in (Image.fromarray(classes), Image.fromarray(colours)):
-        (found,) = load_ground_truth(saved(tmp_path / "voc.png", image))
-        assert found.dtype == np.int32 and found.tolist() == classes.tolist()
-        assert class_numbers(found).tolist() == classes.tolist()
+    colours = np.array([list(VOC_PALETTE.values())], np.uint8)
+    indexed = Image.fromarray(np.arange(4, dtype=np.uint8)[None], "P")  # as an editor saves a mask that it has opened
+    indexed.putpalette(colours.ravel().tolist())
+    void = Image.fromarray(classes[:, ::3], "P")
+    void.putpalette([channel for k in range(256) for channel in VOC_PALETTE.get(k, (k, k, k))])
+    images = [
+        Image.fromarray(classes), Image.fromarray(classes.astype(np.uint16)), Image.fromarray(np.stack([classes] * 3, -1)),
+        Image.fromarray(classes).convert("LA"), Image.fromarray(colours), indexed, void,
+    ]  # fmt: skip
+    for image in images:
+        truth = load_ground_truth(saved(tmp_path / "voc.png", image))
+        expected = classes[:, ::3] if image is void else classes
+        assert truth.people[0].dtype == np.int32 and truth.people[0].tolist() == expected.tolist()
+        assert truth.classes().dtype == np.uint8 and truth.classes().tolist() == expected.tolist()
+
+
+def test_regions_without_class_numbers_are_no_classes(tmp_path):
+    red, mask = np.array([[(0, 0, 0), (255, 0, 0)]], np.uint8), np.array([[0, 255]], np.uint8)
+    for image in (Image.fromarray(red), Image.fromarray(mask), Image.fromarray(np.array([[0, 300]], np.uint16))):
+        with pytest.raises(GroundTruthError, match="not what they are"):
+            load_ground_truth(saved(tmp_path / "regions.png", image)).classes()
+    with pytest.raises(GroundTruthError, match="not what they are"):
+        load_ground_truth(bsds_file(tmp_path / "person.mat", [LABELS])).classes()
     with pytest.raises(GroundTruthError, match="holds the number 21.*VOC's numbers or colours"):
-        class_numbers(np.array([[0, 21, 255]], np.int32))
+        GroundTruth([np.array([[0, 21, 255]], np.int32)], True).classes()
 
 
 def test_wide_values_are_labels_too(tmp_path):
     wide = LABELS.astype(np.uint16) * 100
-    (found,) = load_ground_truth(saved(tmp_path / "wide.png", Image.fromarray(wide)))
+    (found,) = load_ground_truth(saved(tmp_path / "wide.png", Image.fromarray(wide))).people
     assert len(np.unique(found)) == 5 and IGNORE not in found
 
 
 def test_masks_and_trimaps(tmp_path):
     mask = np.array([[0, 255], [255, 255]], np.uint8)
     for image in (Image.fromarray(mask), Image.fromarray(mask).convert("1")):
-        (found,) = load_ground_truth(saved(tmp_path / "mask.png", image))
+        (found,) = load_ground_truth(saved(tmp_path / "mask.png", image)).people
         assert found.tolist() == [[0, 1], [1, 1]]
-    (found,) = load_ground_truth(saved(tmp_path / "trimap.png", Image.fromarray(np.array([[0, 128, 255]], np.uint8))))
+    (found,) = load_ground_truth(
+        saved(tmp_path / "trimap.png", Image.fromarray(np.array([[0, 128, 255]], np.uint8)))
+    ).people
     assert found[0, 1] == IGNORE and len(set(found[0])) == 3
 
 
 def test_many_regions_never_become_void(tmp_path):
     many = np.arange(600, dtype=np.uint16).reshape(20, 30)
     colours = np.stack([many // 256, many % 256, np.zeros_like(many)], -1).astype(np.uint8)
-    (found,) = load_ground_truth(saved(tmp_path / "many.png", Image.fromarray(colours)))
+    (found,) = load_ground_truth(saved(tmp_path / "many.png", Image.fromarray(colours))).people
     humans = read_humans(bsds_file(tmp_path / "many.mat", [many + 1]))
     for labels in (found, *humans):
         assert len(np.unique(labels)) == 600 and IGNORE not in labels
@@ -118,7 +141,7 @@ def test_many_regions_never_become_void(tmp_path):
 
 def test_several_people(tmp_path):
     maps = [LABELS.astype(np.uint16) % 200 + 1, np.ones((3, 4), np.uint16)]
-    found = load_ground_truth(bsds_file(tmp_path / "people.mat", maps), (3, 4))
+    found = load_ground_truth(bsds_file(tmp_path / "people.mat", maps), (3, 4)).people
     assert [np.array_equal(a, b) for a, b in zip(found, maps)] == [True, True]
 
 
@@ -162,11 +185,11 @@ def test_a_huge_picture_in_a_small_file_is_refused_undecoded(tmp_path, monkeypat
 def test_colours_and_sixteen_bits_have_no_void(tmp_path):
     colours = np.array([[(0, 0, 0), (0, 0, 128), (0, 0, 255)]], np.uint8)
     Image.fromarray(colours).save(tmp_path / "colours.png")
-    assert len(np.unique(load_ground_truth(tmp_path / "colours.png")[0][0])) == 3
+    assert len(np.unique(load_ground_truth(tmp_path / "colours.png").people[0])) == 3
     many = np.arange(300, dtype=np.int32).reshape(15, 20)
     segmentation = Segmentation(many, [str(k) for k in range(300)], np.zeros((300, 3), np.uint8))
     (tmp_path / "many.png").write_bytes(label_png(segmentation))
-    back = load_ground_truth(tmp_path / "many.png")[0]
+    back = load_ground_truth(tmp_path / "many.png").people[0]
     assert len(np.unique(back)) == 300 and IGNORE not in back
 
 

@@ -1,7 +1,7 @@
 """What a network learns from: the softmax of its scores, and the cross-entropy of each pixel with the truth.
 
 With scores z_i(c) of pixel i and class c, p_i(c) = exp z_i(c) / sum_k exp z_i(k), and the loss of a photo is the mean
-of l_i = -ln p_i(y_i) over its pixels with a true class y_i (Long, Shelhamer & Darrell, CVPR 2015, section 3.4). Its
+of l_i = -ln p_i(y_i) over its pixels with a true class y_i (Long, Shelhamer & Darrell, CVPR 2015, section 4). Its
 gradient is dl_i / dz_i(c) = p_i(c) - [c = y_i] (Bishop, Pattern Recognition and Machine Learning, 2006, eq. 4.109).
 """
 
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 import torch
 
@@ -22,6 +21,7 @@ from ..metrics import boundaries
 from ..networks.backbones import resize
 from ..networks.checkpoints import read_card
 from ..networks.inference import class_scores
+from ..segmentation import resize_nearest
 from .beliefs import network_probabilities
 from .mean_field import leading_classes
 
@@ -37,7 +37,7 @@ class LossLesson:
     """A photo's scores and what each pixel's are worth.
 
     Attributes:
-        classes: C classes of VOC-21: all of the truth, and those in which the network believes (``leading_classes``).
+        classes: C classes of VOC-21: all of the truth and of the labels, and those in which the network believes (``leading_classes``).
         image: (h, w, 3) uint8, the photo at the size of the maps.
         scores: (C + 1, h, w) float32, those of the classes, then ln sum exp of all others: to the softmax they are one class.
         labels: (h, w) uint8, the network's.
@@ -78,7 +78,7 @@ def loss_lesson(image: np.ndarray, run: Run, network: str, truth: str | np.ndarr
     if isinstance(truth, str):
         run.step(0.05, "labels that stand in for the truth")
         truth = network_probabilities(image, run, truth).argmax(0).astype(np.uint8)
-    truth = cv2.resize(truth, size[::-1], interpolation=cv2.INTER_NEAREST)
+    truth = resize_nearest(truth, size)
     counts = truth != IGNORE
     if not counts.any():
         raise GroundTruthError("No pixel of the ground truth counts: load one that says what is where.")
@@ -89,7 +89,8 @@ def loss_lesson(image: np.ndarray, run: Run, network: str, truth: str | np.ndarr
     run.step(0.9, "weighing every pixel")
     loss = cross_entropy(scores, truth)
     labels = scores.argmax(0).numpy().astype(np.uint8)
-    classes = sorted({*np.unique(truth[counts]).tolist(), *leading_classes([labels], scores.softmax(0).numpy())})
+    seen = {*np.unique(truth[counts]).tolist(), *np.unique(labels).tolist()}
+    classes = sorted(seen.union(leading_classes([labels], scores.softmax(0).numpy())))
     near, wrong = (distance_map(~boundaries(truth)) <= NEAR) & counts, (labels != truth) & counts
     area = lambda where: float(where.sum() / counts.sum())  # noqa: E731
     part = lambda where: float(loss[where].sum() / max(loss.sum(), 1e-12))  # noqa: E731

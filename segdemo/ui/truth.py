@@ -10,7 +10,7 @@ import numpy as np
 
 from .. import metrics
 from ..errors import SegdemoError
-from ..ground_truth import load_ground_truth
+from ..ground_truth import GroundTruth, load_ground_truth
 from ..labels import IGNORE, distinct_colours
 from ..segmentation import Frame, Segmentation
 from .cards import Shared
@@ -40,19 +40,18 @@ QUIET = dict(api_visibility="private", show_progress="hidden")
 
 @dataclass(frozen=True, eq=False)  # Gradio hashes what a state holds: by identity, as arrays have no hash
 class Truth:
-    """The people's label maps for the photo whose content has the name ``key``."""
+    """The ground truth, packed, of the photo whose content has the name ``key``."""
 
     key: str
     packed: list[PackedLabels]
+    is_numbered: bool
 
     @classmethod
-    def of(cls, key: str, humans: list[np.ndarray]) -> Truth:
-        return cls(key, [PackedLabels.of(labels) for labels in humans])
+    def of(cls, key: str, truth: GroundTruth) -> Truth:
+        return cls(key, [PackedLabels.of(labels) for labels in truth.people], truth.is_numbered)
 
-    @property
-    def humans(self) -> list[np.ndarray]:
-        """The label maps (H, W) int32, unpacked afresh."""
-        return [labels.unpack().astype(np.int32) for labels in self.packed]
+    def unpack(self) -> GroundTruth:
+        return GroundTruth([labels.unpack().astype(np.int32) for labels in self.packed], self.is_numbered)
 
 
 def truth_column() -> tuple[gr.Column, gr.HTML]:
@@ -89,16 +88,17 @@ def load_truth(path: str | None, photo_path: str | None) -> tuple:
         if not photo_path:
             raise SegdemoError("Choose the photo first, then its ground truth.")
         photo = photo_of(photo_path)
-        humans = load_ground_truth(path, photo.shape[:2])
+        loaded = load_ground_truth(path, photo.shape[:2])
     except SegdemoError as error:
         return None, gr.update(visible=False), empty_value(HINT), f"**{error}**"
-    drawn = f"{len(humans)} people" if len(humans) > 1 else "one label map"
-    shown = as_segmentation(humans)
+    humans = len(loaded.people)
+    drawn = f"{humans} people" if humans > 1 else "one label map"
+    shown = as_segmentation(loaded.people)
     frames = shown.frames or [Frame("", shown.labels)]
     # The replay ends with the last person, who is what the viewer shows.
     shown, last = replace(shown, frames=frames[:-1]), frames[-1].caption
     value = viewer_value(photo, shown, "Human segmentation", drawn, last=last)
-    return Truth.of(key_of(photo_path), humans), gr.update(visible=True), value, f"Loaded: {drawn}."
+    return Truth.of(key_of(photo_path), loaded), gr.update(visible=True), value, f"Loaded: {drawn}."
 
 
 def follow_photo(truth: Truth | None, path: str | None, photo_path: str | None) -> tuple:
@@ -145,7 +145,7 @@ def score_table(truth: Truth | None, results: list[Result]) -> str:
     """One row per result of the truth's photo, one column per measure, the best of each in bold; ``""`` without truth."""
     if truth is None:
         return ""
-    humans = truth.humans
+    humans = truth.unpack().people
     rows = [(r.title, scores(r.packed.unpack(), humans)) for r in results if r.key == truth.key]
     if not rows:
         return NOTHING_RUN

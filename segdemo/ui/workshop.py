@@ -36,6 +36,7 @@ STORED_SIZE = 1600
 """Long side, in pixels, at which a pinned result is shown."""
 EXPORTS_KEPT = 600
 """Seconds."""
+NO_PHOTO = np.empty((0, 0, 3), np.uint8)
 ANSWERS_KEPT = 96 * 2**20
 """Bytes. Of a class that opens the same link everyone asks the same, and one of them waits for it to be computed."""
 
@@ -81,7 +82,8 @@ class Result:
     """One result on the page: the photo, shared with the photo's other results, and the segmentation without its heavy parts.
 
     ``seconds`` is the whole run as the visitor waited for it, replay included. ``about`` is the segmentation
-    but for its labels, which are ``packed``: a visitor's results stay for hours. No two results have the same ``number``.
+    but for its labels, which are ``packed``: a visitor's results stay for hours. ``number`` is that of the run, which a
+    result that was kept from an earlier one shares with it.
     """
 
     key: str
@@ -144,7 +146,8 @@ class Workshop:
             segmentation = self.engine.run(method, photo, on_step=on_step, is_cancelled=is_cancelled, **params)
             seconds, full_title = time.perf_counter() - start, segmentation.title + " + CRF" * bool(params.get("crf"))
             result = Result.of(full_title, took(seconds, segmentation), seconds, photo, segmentation)
-            return viewer_value(photo, segmentation, full_title, result.subtitle) | {"key": result.key}, result
+            value = viewer_value(photo, segmentation, full_title, result.subtitle) | {"key": result.key}
+            return value, replace(result, photo=NO_PHOTO)  # whoever asks again has it
 
         question = None if "scribbles" in params else (method, content_key(photo), repr(sorted(params.items())))
         is_first, is_kept, notes = not self.engine.has_run(method), question in self._answers, ""
@@ -165,7 +168,7 @@ class Workshop:
         elif is_kept:
             notes = ", kept from an earlier run"
         subtitle = result.subtitle + notes
-        return value | {"subtitle": subtitle}, replace(result, subtitle=subtitle)
+        return value | {"subtitle": subtitle}, replace(result, subtitle=subtitle, photo=photo)
 
 
 def took(seconds: float, segmentation: Segmentation) -> str:

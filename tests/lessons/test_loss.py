@@ -60,7 +60,7 @@ def test_a_networks_labels_as_truth():
     assert lesson.wrong_area == pytest.approx(wrong.mean()) and 0 < lesson.wrong_area < lesson.wrong_loss < 1
     assert 0 < lesson.near_area < lesson.near_loss < 1  # FCN-32s is off at borders above all
     same = ENGINE.teach(loss_lesson, PHOTO, network="deeplab-v3plus", truth="deeplab-v3plus")
-    assert same.mean < lesson.mean and same.wrong_area < 0.005  # enlarged once, and once through the photo's size
+    assert same.mean < lesson.mean and same.wrong_area < 0.0015  # enlarged once, and once through the photo's size
 
 
 @needs_networks

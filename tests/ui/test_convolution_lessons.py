@@ -8,12 +8,14 @@ import numpy as np
 import pytest
 from lesson_page import Page
 from PIL import Image
+from scipy.special import softmax
 from sent import unpack
 from skimage import data
 from steady import console_errors
 
 from segdemo import Engine, methods
 from segdemo.errors import GroundTruthError
+from segdemo.ground_truth import GroundTruth
 from segdemo.image import content_key, fit
 from segdemo.labels import IGNORE
 from segdemo.lessons.atrous import atrous
@@ -45,7 +47,9 @@ def address(tmp_path_factory):
     with gr.Blocks() as demo:
         path = gr.Textbox(str(file), elem_id="path")
         panel, workshop = SimpleNamespace(path=path, file=path), Workshop(ENGINE)
-        shared = Shared(gr.State({}), gr.State([]), truth=gr.State(Truth.of(key_of(str(file)), [CLASSES])))
+        shared = Shared(
+            gr.State({}), gr.State([]), truth=gr.State(Truth.of(key_of(str(file)), GroundTruth([CLASSES], True)))
+        )
         gr.Button("no photo", elem_id="none").click(lambda: "", None, path)
         for name, place in (
             ("patches", lambda: patches_lesson(workshop, panel, READY)),
@@ -202,6 +206,19 @@ def test_scores_taken_apart(page):
     assert page.ask("branches", "return l.columns.length;") == 7
 
 
+PUSH_LAYER = """const layer = l.layers.push;
+return [...layer.getContext('2d').getImageData(0, 0, layer.width, layer.height).data];"""
+CURVE = """const curve = l.part('curve'), value = (node, name) => Number(node.getAttribute(name));
+const dot = curve.querySelector('.cl-dot'), [flat, upright] = curve.querySelectorAll('.cl-axis');
+return [[value(dot, 'cx'), value(dot, 'cy')], [value(flat, 'x1'), value(flat, 'x2')], [value(upright, 'y1'), value(upright, 'y2')]];"""
+"""The dot's place, and where the curve's axes begin and end: probability 0 to 1, loss 0 to 5."""
+
+
+def said_part(part):
+    """A part in percent as the lessons say it."""
+    return f"{100 * part:.{int(part < 0.0995 or part >= 0.995)}f} %"
+
+
 @pytest.mark.skipif(len(READY) < 2, reason="no trained networks here")
 def test_the_loss_of_every_pixel(page):
     page.open("loss")
@@ -209,6 +226,25 @@ def test_the_loss_of_every_pixel(page):
     np.testing.assert_allclose(page.ask("loss", "return [...l.losses];"), lesson.loss.ravel(), atol=5e-3)
     assert f"Mean loss {lesson.mean:.3f} nats" in page.part("loss-caption").text
     assert page.part("loss-class").find_element("css selector", ":checked").text == "cat"
+    for area, loss in ((lesson.wrong_area, lesson.wrong_loss), (lesson.near_area, lesson.near_loss)):
+        assert re.search(rf"{said_part(area)} [^%]* {said_part(loss)}", page.part("loss-caption").text)
+    of_cat = (lesson.truth == 8) - softmax(lesson.scores, axis=0)[lesson.classes.index(8)]
+    drawn = np.asarray(page.ask("loss", PUSH_LAYER)).reshape(*of_cat.shape, 4)
+    warmth = drawn[..., 0].astype(int) - drawn[..., 2]
+    assert (warmth[of_cat > 0.1] > 0).all() and (warmth[of_cat < -0.1] < 0).all() and (of_cat > 0.1).any()
+    at = page.ask("loss", "return l.pixel();")
+    p, true = softmax(lesson.scores[:, at[1], at[0]]), lesson.classes.index(lesson.truth[at[1], at[0]])
+    pushes = [cell.text for cell in page.part("loss-table").find_elements("css selector", "tbody td:last-child")]
+    expected = (np.arange(len(p)) == true) - p
+    assert [float(push.replace("−", "-")) for push in pushes] == pytest.approx(expected, abs=0.0051)
+    dot, x_of, y_of = page.ask("loss", CURVE)
+    assert dot == pytest.approx(
+        [x_of[0] + (x_of[1] - x_of[0]) * p[true], y_of[0] - (y_of[0] - y_of[1]) * -np.log(p[true]) / 5], abs=1
+    )
+    page.browser.execute_script(
+        "arguments[0].dispatchEvent(new PointerEvent('pointermove', { clientX: 9, clientY: 9 }))", page.part("loss-map")
+    )
+    assert page.ask("loss", "return l.pixel();") == at  # hovering would take back what the pixel learned
     before, push = page.part("loss-told").text, page.canvas("loss", "l.boards[3]")
     p = "return l.softmax(l.learned)[l.wanted];"
     first = page.ask("loss", p)
@@ -233,9 +269,8 @@ def test_the_loss_of_every_pixel(page):
     "truth, said",
     [
         (None, "There is no ground truth of this photo"),
-        (Truth.of("another photo's", [CLASSES]), "There is no ground truth of this photo"),
-        (Truth.of(content_key(PHOTO), [CLASSES, CLASSES]), "Several people's segmentations"),
-        (Truth.of(content_key(PHOTO), [np.full_like(CLASSES, 22)]), "holds the number 22"),
+        (Truth.of("another photo's", GroundTruth([CLASSES], True)), "There is no ground truth of this photo"),
+        (Truth.of(content_key(PHOTO), GroundTruth([CLASSES], False)), "where regions end, not what they are"),
     ],
 )
 def test_a_truth_without_classes_is_explained(truth, said):

@@ -26,7 +26,7 @@ from segdemo.ui.controls import controls_for
 from segdemo.ui.lessons.crf import film_lesson, pairwise_lesson, scanline_lesson, terms_lesson
 from segdemo.ui.lessons.crf.film import LEVELS, SCORE_RANGE, film_value
 from segdemo.ui.lessons.crf.pairwise import pairwise_value
-from segdemo.ui.lessons.crf.parts import board, chosen_network
+from segdemo.ui.lessons.crf.parts import board, chosen_network, wire
 from segdemo.ui.lessons.crf.scanline import brush_labels, scanline_value
 from segdemo.ui.lessons.crf.terms import energies
 from segdemo.ui.workshop import Workshop
@@ -34,6 +34,35 @@ from segdemo.ui.workshop import Workshop
 NETWORK = "fcn-8s"
 PHOTO = fit(data.chelsea(), 72)
 needs_network = pytest.mark.skipif(bool(methods()[NETWORK].unavailable()), reason="no trained network here")
+
+
+# --- what is asked again ---------------------------------------------------------------------
+
+
+def test_answers_are_kept_by_all_that_they_depend_on(tmp_path):
+    Image.fromarray(PHOTO).save(tmp_path / "cat.png")
+    path, asked = str(tmp_path / "cat.png"), []
+
+    def compute(photo, ask, is_cancelled, weight, strokes):
+        asked.append((ask["what"], weight, strokes))
+        return {"state": "result", "number": len(asked), "further": {table: {"value": len(asked), "visible": True}}}
+
+    with gr.Blocks() as demo:
+        screen, table, weight, pad = gr.HTML(elem_id="lesson"), gr.HTML(), gr.Slider(), gr.HTML()
+        panel = SimpleNamespace(path=gr.Textbox(path))
+        is_own = lambda ask: ask["what"] == "own"  # noqa: E731
+        wire(screen, Workshop(Engine("cpu")), panel, compute, [weight], [table], own=[pad], is_about_own=is_own)
+    (answer,) = [event.fn for event in demo.fns.values()]
+
+    def number(what, weight, strokes):
+        """Which computation the answer is of; Gradio takes the updates in it apart."""
+        shown = answer(SimpleNamespace(session_hash="me"), {"ask": {"what": what, "turn": 1}}, path, weight, strokes)
+        assert shown[screen]["number"] == shown[table].pop("value")
+        return shown[screen]["number"]
+
+    assert number("a", 3, "stroke") == number("a", 3, "another stroke") == 1
+    assert number("a", 4, "stroke") == 2 and number("b", 4, "stroke") == 3 and number("a", 3, "") == 1
+    assert number("own", 3, "stroke") == 4 and number("own", 3, "stroke") == 5
 
 
 # --- what Python sends -----------------------------------------------------------------------

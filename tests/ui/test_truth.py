@@ -10,6 +10,7 @@ from skimage import data
 from steady import wait_for
 
 from segdemo import metrics
+from segdemo.ground_truth import GroundTruth
 from segdemo.image import content_key, fit
 from segdemo.labels import IGNORE
 from segdemo.segmentation import Segmentation
@@ -52,7 +53,7 @@ def test_people_become_frames_with_largest_regions_first():
 
 
 def test_the_table_holds_the_measures_of_this_photo_alone():
-    truth = Truth.of(content_key(PHOTO), [HALVES, THIRDS])
+    truth = Truth.of(content_key(PHOTO), GroundTruth([HALVES, THIRDS], False))
     other = result("another photo", HALVES)
     other.key = "x"
     assert score_table(None, [result("a", HALVES)]) == ""
@@ -60,9 +61,11 @@ def test_the_table_holds_the_measures_of_this_photo_alone():
     table = score_table(truth, [result("a < b", HALVES), result("whole", np.zeros_like(HALVES)), other])
     assert "a &lt; b" in table and "another photo" not in table and "people among themselves" in table
     for _, _, measure, _ in MEASURES:
-        assert f"<b>{measure(HALVES, truth.humans):.3f}</b>" in table
-    assert f"{metrics.segmentation_covering(np.zeros_like(HALVES), truth.humans):.3f}" in table
-    assert "people among themselves" not in score_table(Truth.of(truth.key, [HALVES]), [result("a", HALVES)])
+        assert f"<b>{measure(HALVES, truth.unpack().people):.3f}</b>" in table
+    assert f"{metrics.segmentation_covering(np.zeros_like(HALVES), truth.unpack().people):.3f}" in table
+    assert "people among themselves" not in score_table(
+        Truth.of(truth.key, GroundTruth([HALVES], True)), [result("a", HALVES)]
+    )
 
 
 def test_a_truth_stays_with_its_photo(tmp_path):
@@ -89,7 +92,7 @@ def test_a_truth_that_came_before_its_photo_is_tried_on_it(tmp_path):
 def test_the_replay_of_people_ends_with_the_last_of_them(tmp_path, monkeypatch):
     own = str(tmp_path / "own.png")
     Image.fromarray(PHOTO).save(own)
-    monkeypatch.setattr("segdemo.ui.truth.load_ground_truth", lambda *_: [HALVES, THIRDS])
+    monkeypatch.setattr("segdemo.ui.truth.load_ground_truth", lambda *_: GroundTruth([HALVES, THIRDS], False))
     *_, value, _ = load_truth("people.mat", own)
     assert [frame["caption"] for frame in value["frames"]] == ["person 1 of 2: 2 regions"]
     assert value["last"] == "person 2 of 2: 3 regions"

@@ -2,6 +2,9 @@
 
 const VOID = 255, NO_CLASS = "#808080", DEAREST = 4;  // nats, at the end of the colour scale
 
+// Three decimals, more where it is so small or so near 1 that these would say 0 or 1.
+const probability = (p) => (p < 0.0995 ? precise(p) : p > 0.9995 ? p.toFixed(Math.min(9, 1 + Math.ceil(-Math.log10(1 - p)))) : p.toFixed(3));
+
 class LossLesson extends PixelLesson {
   constructor(root, ask) {
     super(root, ask);
@@ -99,11 +102,14 @@ class LossLesson extends PixelLesson {
   }
 
   describe() {
-    const { mean, near: [nearArea, nearLoss], wrong: [wrongArea, wrongLoss] } = this.result;
+    const { mean, near: [nearArea, nearLoss], wrong: [wrongArea, wrongLoss], truth } = this.result, counted = truth.values.includes(VOID) ? "pixels that count" : "pixels";
     const border = nearArea ? ` ${percent(nearArea)} lie near an outline of the truth and bear ${percent(nearLoss)}.` : "";
-    const errors = wrongArea ? ` ${percent(wrongArea)} of the pixels have another label than the true one and bear ${percent(wrongLoss)} of the loss.` : " All pixels have the true label.";
-    this.say("caption", html("b", {}, `Mean loss ${mean.toFixed(3)} nats. `), `Were all 21 classes alike to it everywhere, it would be ln 21 = 3.04.${errors}${border} Every pixel counts the same: a thing on 1 % of the photo has 1 % of the say.`);
+    const errors = wrongArea ? ` ${percent(wrongArea)} of the ${counted} have another label than the true one and bear ${percent(wrongLoss)} of the loss.` : ` All ${counted} have the true label.`;
+    this.say("caption", html("b", {}, `Mean loss ${mean.toFixed(3)} nats. `), `Were all 21 classes alike to it everywhere, it would be ln 21 = 3.04.${errors}${border} All count the same: a thing on 1 % of the ${counted} has 1 % of the say.`);
   }
+
+  // Hovering would take back what the pixel has learned.
+  point(u, v, isMeant) { if (isMeant !== false) this.move(u, v); }
 
   // --- one pixel ------------------------------------------------------------------------------
 
@@ -131,7 +137,7 @@ class LossLesson extends PixelLesson {
   tellPixel() {
     const { classes, names, palette, truth } = this.result, p = this.softmax(this.learned);
     const bar = (part, name) => html("span", { class: "cv-track cv-slim" }, html("i", { class: name, style: `width:${(100 * Math.abs(part)).toFixed(1)}%` }));
-    const rows = p.map((part, k) => {
+    const rows = p.slice(0, classes.length < 21 ? undefined : 21).map((part, k) => {
       const isTrue = k === this.wanted, push = (isTrue ? 1 : 0) - part, label = classes[k];
       const title = k < classes.length ? [swatch(palette, label), names[label]] : [`${21 - classes.length} others, together`];
       return html("tr", { class: isTrue ? "cv-true" : "" }, html("th", { scope: "row" }, html("span", { class: "cv-name" }, ...title)), html("td", {}, hundredths(this.learned[k])), html("td", {}, percent(part)), html("td", {}, bar(part, "cv-full")),
@@ -140,7 +146,7 @@ class LossLesson extends PixelLesson {
     this.part("table").replaceChildren(html("table", { class: "cv-table cv-pixel" }, html("thead", {}, html("tr", {}, ...["class", "score z", "softmax p", "", "truth", "push"].map((text) => html("th", {}, text)))), html("tbody", {}, ...rows)));
     const loss = -Math.log(p[this.wanted]), label = truth.values[this.at], isVoid = label === VOID, name = names[classes[this.wanted]];
     const after = this.steps ? ` after ${plural(this.steps, "step")}` : "", said = isVoid ? "This pixel does not count in training. " : classes[this.wanted] === label ? "" : `The truth says ${names[label]} here; if it were ${name}: `;
-    this.say("told", html("b", {}, `${said}ℓ = −ln ${p[this.wanted].toFixed(3)} = ${hundredths(loss)} nats${after}. `), `The push is up for ${name} and down for every other class, by its probability; all pushes sum to 0, and they fade as p(${name}) nears 1.`);
+    this.say("told", html("b", {}, `${said}ℓ = −ln ${probability(p[this.wanted])} = ${loss < 0.0995 ? precise(loss) : hundredths(loss)} nats${after}. `), `The push is up for ${name} and down for every other class, by its probability; all pushes sum to 0, and they fade as p(${name}) nears 1.`);
     this.part("forget").disabled = !this.steps;
     this.drawCurve();
   }

@@ -8,7 +8,6 @@ import gradio as gr
 import numpy as np
 
 from ....errors import GroundTruthError
-from ....ground_truth import class_numbers
 from ....image import content_key
 from ....labels import VOC21
 from ....lessons.loss import LossLesson, loss_lesson
@@ -37,17 +36,19 @@ def loss_board(workshop: Workshop, panel: PhotoPanel, networks: list[Method], sh
     screen = board("loss", networks=options(networks, PREFERRED), truths=options(networks, TEACHER) + own)
 
     def compute(photo, ask, is_cancelled, truth=None) -> dict[str, Any]:
-        network, given = chosen_network(ask, networks), ask.get("truth")
-        if given == OWN:
-            wanted = classes_of(truth, photo)
-        else:
-            wanted = chosen_network({"network": given}, networks)
+        network, is_own = chosen_network(ask, networks), is_about_own(ask)
+        wanted = classes_of(truth, photo) if is_own else chosen_network({"network": ask.get("truth")}, networks)
         weighing = {"network": network, "truth": wanted}
         lesson = workshop.engine.teach(loss_lesson, photo, is_cancelled=is_cancelled, **weighing)
-        return loss_value(photo, lesson, is_person=given == OWN)
+        return loss_value(photo, lesson, is_person=is_own)
 
-    wire(screen, workshop, panel, compute, [shared.truth] if shared.truth else [])
+    wire(screen, workshop, panel, compute, own=[shared.truth] if shared.truth else [], is_about_own=is_about_own)
     return screen
+
+
+def is_about_own(ask: dict[str, Any]) -> bool:
+    """Whether the scores are to be weighed against the ground truth that the visitor loaded."""
+    return ask.get("truth") == OWN
 
 
 def classes_of(truth: Truth | None, photo: np.ndarray) -> np.ndarray:
@@ -57,12 +58,7 @@ def classes_of(truth: Truth | None, photo: np.ndarray) -> np.ndarray:
             "There is no ground truth of this photo: load a label PNG with VOC's classes in the box Ground truth of the tab "
             "Clustering, or take a network's labels in its place."
         )
-    if len(truth.packed) > 1:
-        raise GroundTruthError(
-            "Several people's segmentations say where regions end, not what they are: take a label PNG with VOC's classes, "
-            "or a network's labels."
-        )
-    return class_numbers(truth.humans[0])
+    return truth.unpack().classes()
 
 
 def loss_value(photo: np.ndarray, lesson: LossLesson, is_person: bool) -> dict[str, Any]:

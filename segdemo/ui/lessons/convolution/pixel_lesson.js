@@ -12,8 +12,11 @@ class PixelLesson extends Lesson {
       paint(context, size);
       this.mark(context, size);
     };
-    return new PixelBoard(canvas, marked, (u, v) => this.result && this.move(u, v), (dx, dy) => this.result && this.step(dx, dy));
+    return new PixelBoard(canvas, marked, (u, v, isMeant) => this.result && this.point(u, v, isMeant), (dx, dy) => this.result && this.step(dx, dy));
   }
+
+  // Hovering reads as a press does.
+  point(u, v) { this.move(u, v); }
 
   move(u, v) {
     this.place = [u, v];

@@ -58,11 +58,14 @@ def options(networks: list[Method], chosen: str) -> str:
 
 
 def wire(
-    screen: gr.HTML, workshop: Workshop, panel: PhotoPanel, compute: Callable[..., dict[str, Any]], inputs: list, further: list = ()
+    screen: gr.HTML, workshop: Workshop, panel: PhotoPanel, compute: Callable[..., dict[str, Any]], inputs: list = (),
+    further: list = (), own: list = (), is_about_own: Callable[[dict], bool] = lambda ask: False,
 ) -> None:  # fmt: skip
-    """Answer the lesson's questions with ``compute(photo, ask, is_cancelled, *values of inputs)``.
+    """Answer the lesson's questions with ``compute(photo, ask, is_cancelled, *values of inputs, *values of own)``.
 
     What it returns is the lesson's value. Its entry ``"further"``, if there is one, holds updates of the components ``further``.
+    It is remembered for whoever asks the same of the same photo with the same ``inputs``, but not where the question
+    ``is_about_own``: strokes or a truth, which hardly two visitors have alike.
     """
 
     def answer(request: gr.Request, value, path, *values):
@@ -70,16 +73,16 @@ def wire(
             is_cancelled = workshop.visits.begin(request)  # first: a Stop while a large photo is decoded counts
             photo, ask = photo_of(path), asked(value)
             teach = lambda: compute(photo, ask, is_cancelled, *values)  # noqa: E731
-            if not all(isinstance(each, (bool, int, float, str, type(None))) for each in values):  # strokes, a truth
+            if is_about_own(ask):
                 return teach()
-            question = json.dumps([ask | {"turn": 0}, *values], sort_keys=True)
+            question = json.dumps([ask | {"turn": 0}, *values[: len(inputs)]], sort_keys=True)
             return workshop.remembered((screen.elem_id, key_of(path), question), teach)
 
         shown = answered(screen, request, value, found)
         updates = {place: copy(update) for place, update in shown.pop("further", {}).items()}  # Gradio takes them apart
         return {screen: shown, **updates}
 
-    screen.input(answer, [screen, panel.path, *inputs], [screen, *further], **WIRING)
+    screen.input(answer, [screen, panel.path, *inputs, *own], [screen, *further], **WIRING)
 
 
 def chosen_network(ask: dict[str, Any], networks: list[Method]) -> str:

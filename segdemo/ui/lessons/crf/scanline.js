@@ -61,7 +61,7 @@ class ScanlineLesson extends Lesson {
     this.columns.forEach(({ table }, k) => table.replaceChildren(this.matrix(k)));
     this.part("row").max = result.height - 1;
     this.telling = this.tellingRow();
-    this.choose(isSame ? this.row : this.telling);
+    this.choose(isSame ? this.row : this.telling < 0 ? Math.floor(result.height / 2) : this.telling);
   }
 
   // Best paths or largest marginals of all lines, as pictures, and how far each is like what was learned from.
@@ -78,11 +78,11 @@ class ScanlineLesson extends Lesson {
     });
   }
 
-  // Among the middle three fifths, the line on which the largest marginals of both models disagree most.
+  // The line on which the largest marginals of both models disagree most; -1 where they agree everywhere.
   tellingRow() {
-    const { width, height, models: [hmm, crf] } = this.result, first = Math.floor(height / 5), last = Math.ceil(height * 4 / 5) - 1;
-    let best = Math.floor(height / 2), most = 0;
-    for (let y = first; y <= last; y++) {
+    const { width, height, models: [hmm, crf] } = this.result;
+    let best = -1, most = 0;
+    for (let y = 0; y < height; y++) {
       let count = 0;
       for (let i = y * width; i < (y + 1) * width; i++) count += hmm.likeliest.values[i] !== crf.likeliest.values[i] ? 1 : 0;
       if (count > most) [best, most] = [y, count];

@@ -34,9 +34,12 @@ def scanline_lesson(workshop: Workshop, panel: PhotoPanel, networks: list[Method
     own = f'<option value="{SCRIBBLES}">my scribbles (tab Graph cut)</option>' if shared.pad else ""
     screen = board("scanline", networks, PREFERRED, scribbles=own)
 
+    def is_about_strokes(ask) -> bool:
+        return ask.get("network") == SCRIBBLES and shared.pad is not None
+
     def compute(photo, ask, is_cancelled, strokes=None, method="") -> dict[str, Any]:
         options: dict[str, Any] = {"working_size": WORKING_SIZE, "is_cancelled": is_cancelled}
-        if ask.get("network") == SCRIBBLES and shared.pad:
+        if is_about_strokes(ask):
             seeds = brush_labels(get_method(method))
             scribbles = seeds_on(content_key(photo), strokes, photo.shape[:2], labels=len(seeds))
             options |= {"seeds": seeds, "scribbles": scribbles}
@@ -44,7 +47,8 @@ def scanline_lesson(workshop: Workshop, panel: PhotoPanel, networks: list[Method
             options["network"] = chosen_network(ask, networks)
         return scanline_value(photo, workshop.engine.teach(scanline, photo, **options))
 
-    wire(screen, workshop, panel, compute, [shared.pad, shared.pad_method] if shared.pad else [])
+    strokes = [shared.pad, shared.pad_method] if shared.pad else []
+    wire(screen, workshop, panel, compute, own=strokes, is_about_own=is_about_strokes)
     return screen
 
 
