@@ -39,12 +39,15 @@ from .pixels import cut_pixels, draw_cut
 from .scribbles import check_scribbles
 from .superpixels import COMPACTNESS, SuperpixelGraph, superpixel_graph
 
+NOT_USED = "not used"
+"""What methods say of deep features that take none."""
+
 
 class EdgeParams(Params):
     """What all cuts have: the smoothness term, and how hard the seeds are."""
 
     smoothness: float = Field(
-        40.0, ge=0, le=1000, description="lambda: cost of cutting between two pixels of one colour, in nats"
+        40.0, ge=0, le=1000, description="λ: cost of cutting between two pixels of one colour, in nats"
     )
     sigma: float = Field(
         0.0, ge=0, le=200, description="colour difference that counts as an edge, in Lab units; 0 = the photo's own"
@@ -130,8 +133,8 @@ def graphcut(image: np.ndarray, params: GraphCutParams, run: Run) -> Segmentatio
         facts |= regions.facts(labels, facts)
     facts |= remove_islands(labels, seeds, data, weights, params, run)
     facts |= {
-        "lambda": params.smoothness,
-        "sigma (Lab units)": round(sigma, 3),
+        "λ": params.smoothness,
+        "σ (Lab units)": round(sigma, 3),
         "deep features": deep_features(params, run)[1],
     }
     pictures = []
@@ -219,7 +222,7 @@ def deep_features(params: CutParams, run: Run) -> tuple[np.ndarray | None, str]:
     They depend on the photo only, so that every further stroke finds them ready.
     """
     if getattr(params, "deep_weight", 0.0) == 0:
-        return None, "not used"
+        return None, NOT_USED
     try:
         with run.time("features"):
             features = run.cached("graphcut features", lambda: principal_components(run.features()))

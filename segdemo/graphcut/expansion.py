@@ -38,7 +38,7 @@ from ..errors import ParameterError, ScribbleError
 from ..labels import LabelSet, from_hex
 from ..method import Run, method, require_scribbles
 from ..segmentation import ENERGY, Picture, Segmentation, heatmap
-from .binary import CutParams, cut_picture, energy_facts, log_scores, photo_contrasts
+from .binary import CutParams, cut_picture, deep_features, energy_facts, log_scores, photo_contrasts
 from .energy import SCALE, STEPS, data_costs, evaluate, pairwise_weights
 from .likelihood import posterior_costs
 from .maxflow import grid_maxflow
@@ -95,8 +95,9 @@ def expansion(image: np.ndarray, params: ExpansionParams, run: Run) -> Segmentat
         "moves tried": tried,
         "moves that lowered the energy": made,
         **energy_facts(labels, data, weights, penalties),
-        "lambda": params.smoothness,
-        "sigma (Lab units)": round(params.sigma or sigma, 3),
+        "λ": params.smoothness,
+        "σ (Lab units)": round(params.sigma or sigma, 3),
+        "deep features": deep_features(params, run)[1],
     }
     if params.moves == "expansion":
         facts["times the least energy, at most"] = bound(penalties)

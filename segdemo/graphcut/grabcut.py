@@ -21,6 +21,7 @@ from ..segmentation import ENERGY, Segmentation
 from ..strips import in_strips
 from .binary import (
     BACKGROUND,
+    NOT_USED,
     OBJECT,
     EdgeParams,
     cost_pictures,
@@ -78,7 +79,7 @@ def grabcut(image: np.ndarray, params: GrabCutParams, run: Run) -> Segmentation:
     labels, data = best.labels, best.data
     facts = {"rounds": best.number, **energy_facts(labels, data, weights), "maximum flow": best.energy / SCALE}
     facts |= remove_islands(labels, seeds, data, weights, params, run)
-    facts |= {"lambda": params.smoothness, "sigma (Lab units)": round(params.sigma or sigma, 3)}
+    facts |= {"λ": params.smoothness, "σ (Lab units)": round(params.sigma or sigma, 3), "deep features": NOT_USED}
     return Segmentation(
         labels=labels, names=list(BINARY.names), palette=BINARY.palette, energy_name="energy (nats)",
         step_names=("round", "rounds"),

@@ -50,7 +50,7 @@ def replay(data: np.ndarray, weights: list[np.ndarray], run: Run) -> GridMaxflow
             graph.strengthen(*more)
         if part == 1:
             return graph
-        text = f"maximum flow at {100 * part:.0f} % of lambda"
+        text = f"maximum flow at {100 * part:.0f} % of λ"
         labels = graph.solve(stepper(run, 0.2 + 0.8 * i / len(REPLAY), text))[1].astype(np.uint8)
         cut_frame(part, labels, data, weights, run)
         before = now
@@ -63,10 +63,10 @@ def cut_frame(
     """A frame of the labels (h, w) cut at a part of lambda, with their energy at all of it; ``image`` as in ``Frame``."""
     if run.keep_frames:
         energy = sum(evaluate(labels, data, weights)[:2]) / SCALE
-        lonely = f"each {node} for itself (lambda = 0)"
+        lonely = f"each {node} for itself (λ = 0)"
         caption = (
-            f"cut made with {100 * part:.0f} % of lambda" if part else lonely
-        ) + f": energy {ENERGY}, at the full lambda" * (part < 1)
+            f"cut made with {100 * part:.0f} % of λ" if part else lonely
+        ) + f": energy {ENERGY}, at the full λ" * (part < 1)
         run.frame(caption, labels=labels.copy(), image=image, energy=energy)
 
 

@@ -59,7 +59,7 @@ class SuperpixelGraph:
         parts = REPLAY if run.keep_frames else (1,)
         for i, part in enumerate(parts, start=1):
             capacity = np.rint(part * self.edges.capacity).astype(np.int64)
-            on_pass = stepper(run, 0.2 + 0.7 * i / len(parts), f"maximum flow at {100 * part:.0f} % of lambda")
+            on_pass = stepper(run, 0.2 + 0.7 * i / len(parts), f"maximum flow at {100 * part:.0f} % of λ")
             graph = self.edges._replace(capacity=capacity)
             flow, inside = sparse_maxflow(self.costs[BACKGROUND], self.costs[OBJECT], graph, on_pass)
             labels = inside.astype(np.uint8)[self.nodes]

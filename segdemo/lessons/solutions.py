@@ -81,7 +81,7 @@ def solutions(image: np.ndarray, run: Run, lambdas: tuple[float, ...] = LAMBDAS,
     for i, params in enumerate(family):
         weights = pairwise_weights(contrasts, params.smoothness, params.sigma or sigma)
         data = data_costs(costs, seeds, weights, params.seed_cost)
-        on_pass = stepper(run, (i + 0.5) / len(family), f"lambda = {params.smoothness:g}")
+        on_pass = stepper(run, (i + 0.5) / len(family), f"λ = {params.smoothness:g}")
         _, labels = minimum_cut(data, weights, on_pass)
         found.append(measured(params.smoothness, labels, data, weights))
     return found

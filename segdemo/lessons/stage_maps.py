@@ -29,13 +29,17 @@ OUTLIERS = 2.0
 
 @dataclass
 class StageMap:
-    """One map: what it is, its (rows, columns) and channels, its stride, and (rows, columns, 3) uint8, a picture of it."""
+    """One map: what it is, its (rows, columns) and channels, its stride, and (rows, columns, 3) uint8, a picture of it.
+
+    ``classes`` are those of VOC-21 whose colours a picture of labels shows.
+    """
 
     title: str
     grid: tuple[int, int]
     channels: int
     stride: int
     picture: np.ndarray
+    classes: tuple[int, ...] = ()
 
 
 def down_and_up(network: nn.Module, x: Tensor) -> tuple[list[Tensor], list[Tensor], Tensor]:
@@ -94,6 +98,13 @@ def stage_maps(image: np.ndarray, run: Run, network: str) -> list[StageMap]:
         )
     labels = scores[0].float().cpu().numpy().argmax(0)
     shown.append(
-        StageMap("largest score", labels.shape, scores.shape[1], x.shape[2] // len(labels), VOC21.palette[labels])
+        StageMap(
+            "largest score",
+            labels.shape,
+            scores.shape[1],
+            x.shape[2] // len(labels),
+            VOC21.palette[labels],
+            tuple(np.unique(labels).tolist()),
+        )
     )
     return shown

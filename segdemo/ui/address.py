@@ -24,6 +24,7 @@ OWN = "upload"
 """What the link says in place of an example's name when the photo is the visitor's own."""
 
 NOT_IN_IT = " Your photo is not in it: whoever opens the link needs the photo as well."
+PINS_NOT_IN_IT = " Pins are not in it."
 NO_PHOTO = "This link was made on a photo that is not in it. Choose that photo, or another: the rest is set."
 
 LESSONS = {place.element: place.tab for place in places() if place.element.endswith(("-lesson", "-box"))}
@@ -49,7 +50,8 @@ COPY = """(...values) => {
   history.replaceState(null, '', address(own));
   const copied = navigator.clipboard ? navigator.clipboard.writeText(link) : Promise.reject();  // needs https or localhost
   const say = (text) => `<span data-turn="${Date.now()}">${text}</span>`;
-  const but = isOwn ? %(but)s : '';
+  const pins = document.querySelectorAll('.pins .sv[data-state=result]').length ? %(pins)s : '';
+  const but = (isOwn ? %(but)s : '') + pins;
   return copied.then(() => say('Link copied.' + but), () => say('The link is in the address bar: copy it from there.' + but));
 }"""
 
@@ -93,6 +95,7 @@ class Address:
             "own": OWN,
             "lessons": list(LESSONS),
             "but": NOT_IN_IT,
+            "pins": PINS_NOT_IN_IT,
         }
         script = COPY % {name: json.dumps(part) for name, part in parts.items()}
         button.click(

@@ -34,7 +34,7 @@ def clustering_tab(workshop: Workshop, panel: PhotoPanel, shared: Shared) -> dic
         with gr.Column(scale=2, min_width=260):
             run, status = run_buttons(workshop, "Segment")
     cards, controls = [], {}
-    with gr.Row(elem_classes="card-grid pairs"):
+    with gr.Row(elem_classes="card-grid pairs even"):
         for m in family:
             cards.append(
                 card(m.name, m.name, m.title, "clustering", shared, f"{m.title}: press Segment.", min_width=330)

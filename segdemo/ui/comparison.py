@@ -24,7 +24,7 @@ def comparison_tab(workshop: Workshop, panel: PhotoPanel, shared: Shared) -> dic
     """Build the tab; it has nothing that belongs into the page's address."""
     gr.Markdown(INTRO)
     with gr.Row():
-        clear = gr.Button("Remove all pins", size="sm", scale=0, min_width=150)
+        clear = gr.Button("Remove all pins", size="sm", scale=0, min_width=150, interactive=False)
         note = gr.Markdown(HINT, elem_id="pin-note")
     places, columns, removers = [], [], []
     with gr.Row(elem_classes="card-grid pins"):
@@ -59,11 +59,13 @@ def comparison_tab(workshop: Workshop, panel: PhotoPanel, shared: Shared) -> dic
         chosen = pair(numbers, left, right)
         return [
             *values, *visible, pinned(len(pins), others), gr.update(visible=len(pins) > 1),
-            *(gr.update(choices=choices, value=value) for value in chosen), face_off(pins, *chosen),
+            *(gr.update(choices=choices, value=value) for value in chosen), face_off(pins, *chosen), gr.update(interactive=bool(pins)),
         ]  # fmt: skip
 
     quiet = dict(api_visibility="private", show_progress="hidden")
-    shared.pins.change(show, [shared.pins, left, right], [*places, *columns, note, both, left, right, duel], **quiet)
+    shared.pins.change(
+        show, [shared.pins, left, right], [*places, *columns, note, both, left, right, duel, clear], **quiet
+    )
     for choice in (left, right):
         choice.input(lambda pins, a, b: face_off(of_last_photo(pins), a, b), [shared.pins, left, right], duel, **quiet)
     clear.click(lambda: [], None, shared.pins, **quiet)

@@ -26,8 +26,8 @@ BACKGROUND = 2
 
 INTRO = (
     "**Segmentation as energy minimization.** A few strokes say what is object and what is background. The data term learns their "
-    "colours and what a trained network sees there, the smoothness term makes borders expensive except along edges of the photo, and "
-    "for two labels the minimum cut is the best of all labelings, exactly."
+    "colours (Graph cut also what a trained network sees there), the smoothness term makes borders expensive except along edges of the "
+    "photo, and for two labels the minimum cut is the best of all labelings, exactly. Energies of two methods, whose data terms differ, do not compare."
 )
 
 

@@ -155,7 +155,7 @@ def takes(method: str, params: dict[str, Any]) -> dict[str, Any]:
 def network_cards(ready: list[Method], shared: Shared) -> list[Card]:
     """For every network a card without and one with the CRF."""
     cards: list[Card] = []
-    with gr.Row(elem_classes="card-grid pairs even"):
+    with gr.Row(elem_classes="card-grid pairs even level"):
         for m in ready:
             for crf in (False, True):
                 key, title = m.name + "+crf" * crf, m.title + " + CRF" * crf

@@ -15,10 +15,12 @@ from PIL import Image
 
 from ..errors import SegdemoError
 from ..examples import examples
+from ..image import fit
 from ..method import Params
 from .assets import LIVE, problem
 from .controls import control
-from .workshop import key_of
+from .viewer.payload import photo_url
+from .workshop import key_of, photo_of
 
 
 def photo_input(**options: Any) -> gr.Image:
@@ -32,19 +34,34 @@ def photo_input(**options: Any) -> gr.Image:
     return image
 
 
+SHOW_PREVIEW = """watch('value', () => {
+  const image = document.querySelector('#photo img');
+  if (image && props.value) image.src = props.value;
+});"""
+"""Shows a photo that browsers cannot decode."""
+
 NAME_PHOTO = """() => setTimeout(() => {
   for (const image of document.querySelectorAll('#photo img')) image.alt = 'the chosen photo';
 }, 300)"""
 """Gradio shows the photo without a name for screen readers."""
 
-FILE_OF = "(photo) => photo ? photo.path : ''"
-"""Gradio's image says that it changed again and again once a photo is laid over another: with every answer of a handler."""
+FILE_OF = """(photo) => new Promise((settled) => {
+  window.segdemoFile = photo ? photo.path : '';
+  setTimeout(() => settled(window.segdemoFile), 150);
+})"""
+"""Gradio's image says that it changed again and again once a photo is laid over another: with every answer of a handler.
+An SVG laid over a photo makes it nothing and then the SVG within milliseconds, and so quick a change of the text would
+be told without end."""
 
 KEY_SCRIPT = """watch('value', () => {
   window.segdemoPhotoKey = props.value;
   window.dispatchEvent(new Event('segdemo-photo-key'));
+  const place = %s.indexOf(props.value), buttons = document.querySelectorAll('#examples button.thumbnail-item');
+  buttons.forEach((button, k) => button.classList.toggle('chosen', k === place));
+  buttons.forEach((button, k) => button.setAttribute('aria-pressed', String(k === place)));
 });"""
-"""Tells the viewers which photo is chosen."""
+"""Tells the viewers which photo is chosen, and marks it among the examples, whose keys these are. (Gradio's own mark
+stays where it was clicked.)"""
 
 TAKE_ANYWHERE = """() => {
   const take = (event, files) => {
@@ -72,6 +89,10 @@ NAME_EXAMPLES = """() => {
   };
   name(100);
 }"""
+
+
+PREVIEW_SIZE = 800
+"""Long side, in pixels."""
 
 
 @dataclass
@@ -120,6 +141,14 @@ def shown_key(path: str | None) -> str:
         return ""
 
 
+def preview_of(path: str | None) -> str:
+    """A usable photo as a data URL if its file is a TIFF, which few browsers show; "" for all others."""
+    if not path or Path(path).suffix.lower() not in (".tif", ".tiff") or not shown_key(path):
+        return ""
+    photo = photo_of(path)
+    return photo_url(photo, fit(photo, PREVIEW_SIZE).shape[:2])
+
+
 def trouble_with(path: str | None) -> str:
     """What stands under the chosen photo: nothing, or why it cannot be used."""
     try:
@@ -157,8 +186,16 @@ def photo_panel() -> PhotoPanel:
     quiet = dict(api_visibility="private", show_progress="hidden")
     path.change(None, path, file, js=FILE_OF, **quiet)
     file.change(None, None, None, js=NAME_PHOTO, **quiet)
-    chosen = gr.HTML("", elem_id="photo-key", js_on_load=KEY_SCRIPT, html_template="", visible="hidden")
-    file.change(lambda path: [shown_key(path), trouble_with(path)], path, [chosen, trouble], **quiet)
+    keys = [key_of(name) for name, _ in files]
+    chosen = gr.HTML(
+        "", elem_id="photo-key", js_on_load=KEY_SCRIPT % json.dumps(keys), html_template="", visible="hidden"
+    )
+    preview = gr.HTML("", elem_id="photo-preview", js_on_load=SHOW_PREVIEW, html_template="", visible="hidden")
+
+    def follow(path: str | None) -> list:
+        return [shown_key(path), trouble_with(path), preview_of(path)]
+
+    file.change(follow, path, [chosen, trouble, preview], **quiet)
     Context.root_block.load(None, None, None, js=TAKE_ANYWHERE, **quiet)
     Context.root_block.load(None, None, None, js=NAME_EXAMPLES % json.dumps([title for _, title in files]), **quiet)
     gallery.select(choose, None, path, api_visibility="private", show_progress="hidden")

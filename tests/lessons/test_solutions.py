@@ -106,6 +106,6 @@ def test_through_the_engine_and_stopped():
     found = engine.teach(
         solutions, image, working_size=40, scribbles=scribbles, lambdas=(0.0, 5.0), on_step=lambda _, t: texts.append(t)
     )
-    assert [s.labels.shape for s in found] == [(40, 40)] * 2 and "lambda = 5" in texts
+    assert [s.labels.shape for s in found] == [(40, 40)] * 2 and "λ = 5" in texts
     with pytest.raises(Cancelled):
         engine.teach(solutions, image, scribbles=scribbles, is_cancelled=lambda: len(texts) > 2)

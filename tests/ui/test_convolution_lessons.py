@@ -193,12 +193,16 @@ def test_scores_taken_apart(page):
     page.open("branches")
     assert "score16" in page.part("branches-formula").text
     said, (*parts, whole) = told()
-    assert "Score of cat" in said and len(parts) == 3 and sum(parts) == pytest.approx(whole, abs=0.03)
+    assert "Score of cat" in said and len(parts) == 3 and sum(parts) == pytest.approx(whole, abs=1e-9)
     before = page.canvas("branches", "l.columns[0].labels")
     page.browser.find_elements("css selector", "[data-testid=branches-ways] button")[2].click()
     assert (page.canvas("branches", "l.columns[0].labels") != before).any()  # all but stride 32
     page.part("branches-score-1").send_keys("\ue014" * 9)
     assert told()[1][-1] != whole
+    for _ in range(5):
+        page.part("branches-score-1").send_keys("\ue014" * 7)
+        *parts, whole = told()[1]
+        assert sum(parts) == pytest.approx(whole, abs=1e-9)
     page.answered("branches", lambda: choose(page, "branches-network", "deeplab-v3plus"))
     said, values = told()
     assert "image pooling: " in said and "skip at stride 4: " in said
@@ -210,8 +214,9 @@ PUSH_LAYER = """const layer = l.layers.push;
 return [...layer.getContext('2d').getImageData(0, 0, layer.width, layer.height).data];"""
 CURVE = """const curve = l.part('curve'), value = (node, name) => Number(node.getAttribute(name));
 const dot = curve.querySelector('.cl-dot'), [flat, upright] = curve.querySelectorAll('.cl-axis');
-return [[value(dot, 'cx'), value(dot, 'cy')], [value(flat, 'x1'), value(flat, 'x2')], [value(upright, 'y1'), value(upright, 'y2')]];"""
-"""The dot's place, and where the curve's axes begin and end: probability 0 to 1, loss 0 to 5."""
+const line = curve.querySelector('.cl-line').getAttribute('points').split(' ').map((pair) => pair.split(',').map(Number));
+return [[value(dot, 'cx'), value(dot, 'cy')], [value(flat, 'x1'), value(flat, 'x2')], [value(upright, 'y1'), value(upright, 'y2')], line];"""
+"""The dot's place, where the curve's axes begin and end (probability 0 to 1, loss 0 to 5), and the curve."""
 
 
 def said_part(part):
@@ -237,7 +242,10 @@ def test_the_loss_of_every_pixel(page):
     pushes = [cell.text for cell in page.part("loss-table").find_elements("css selector", "tbody td:last-child")]
     expected = (np.arange(len(p)) == true) - p
     assert [float(push.replace("−", "-")) for push in pushes] == pytest.approx(expected, abs=0.0051)
-    dot, x_of, y_of = page.ask("loss", CURVE)
+    dot, x_of, y_of, line = page.ask("loss", CURVE)
+    xs, ys = np.array(line)[1:].T  # the first lies at the probability exp -5, by the axis
+    losses = -np.log((xs - x_of[0]) / (x_of[1] - x_of[0]))
+    np.testing.assert_allclose(ys, y_of[0] - (y_of[0] - y_of[1]) * losses / 5, atol=2)
     assert dot == pytest.approx(
         [x_of[0] + (x_of[1] - x_of[0]) * p[true], y_of[0] - (y_of[0] - y_of[1]) * -np.log(p[true]) / 5], abs=1
     )

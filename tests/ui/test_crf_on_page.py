@@ -279,7 +279,7 @@ def test_film_shows_any_class_at_any_iteration(page):
 @needs_network
 def test_lines_are_read_in_the_browser_and_from_scribbles(page):
     page.open("scanline")
-    assert "log Z(X)" in page.part("scanline-model-1").text and "cat" in page.part("scanline-keys").text
+    assert "ln Z(X)" in page.part("scanline-model-1").text and "cat" in page.part("scanline-keys").text
     row = page.ask("scanline", "return l.row;")
     before = page.canvas("scanline", "l.columns[0].boards[2]")
     page.part("scanline-picture-2").send_keys("\ue015" * 7)

@@ -40,7 +40,9 @@ def files(tmp_path_factory):
     folder = tmp_path_factory.mktemp("photos")
     Image.fromarray(skimage.data.chelsea()[50:250, 90:350]).save(folder / "cat.jpg")
     Image.fromarray(np.zeros((1, 1, 3), np.uint8)).save(folder / "dot.png")
+    Image.fromarray(skimage.data.chelsea()[50:250, 90:350]).save(folder / "cat.tif")
     (folder / "text.jpg").write_text("this is no photo")
+    (folder / "drawing.svg").write_text('<svg xmlns="http://www.w3.org/2000/svg" width="90" height="60"></svg>')
     return folder
 
 
@@ -234,6 +236,25 @@ def test_unusable_photos_are_explained(page, files, file, words):
     page.result("kmeans")
 
 
+def test_the_page_shows_which_photo_is_chosen(page, files):
+    marked = lambda: page.browser.execute_script(  # noqa: E731
+        "return [...document.querySelectorAll('#examples button.thumbnail-item')].findIndex((b) => b.classList.contains('chosen'))"
+    )
+    said = lambda: page.viewer("kmeans").find_element(By.CSS_SELECTOR, "[data-testid=stale]").text  # noqa: E731
+    page.example(1)
+    page.wait(lambda: marked() == 1)
+    page.press("Segment")
+    page.result("kmeans")
+    page.upload(files / "cat.tif")  # browsers do not decode it
+    page.wait(lambda: marked() == -1 and "of another photo than the one chosen now" in said())
+    size = "const i = document.querySelector('#photo img'); return i && i.src.startsWith('data:') && i.naturalWidth"
+    page.wait(lambda: page.browser.execute_script(size) == 260)
+    page.example(1)
+    page.wait(lambda: marked() == 1 and not said())
+    page.click(page.one("#photo button[aria-label='Remove Image']"))
+    page.wait(lambda: marked() == -1 and said() == "of a photo that is no longer chosen")
+
+
 BRING = """const [base64, event, place] = arguments, bytes = Uint8Array.from(atob(base64), (c) => c.charCodeAt(0));
 const carried = new DataTransfer();
 carried.items.add(new File([bytes], event + ".jpg", { type: "image/jpeg" }));
@@ -393,12 +414,13 @@ def test_compact_leaves_pictures_and_legends(page):
     assert page.viewer("kmeans").find_element(By.CSS_SELECTOR, "[data-testid=legend]").is_displayed()
 
 
-def test_a_photo_laid_over_another_changes_once_and_the_page_rests(page, files):
+@pytest.mark.parametrize("file", ["cat.jpg", "drawing.svg"])
+def test_a_photo_laid_over_another_changes_once_and_the_page_rests(page, files, file):
     """Gradio's image then says again and again that it changed: nothing that asks the server may hang on it."""
     page.example(0)
     page.press("Segment")
     page.result("ncut")
-    page.upload(files / "cat.jpg")  # without removing the one before
+    page.upload(files / file)  # without removing the one before
     page.wait(lambda: page.browser.find_elements(By.CSS_SELECTOR, "#viewer-ncut [data-testid=stale]:not([hidden])"), 20)
     time.sleep(1)
     page.browser.get_log("performance")

@@ -119,7 +119,7 @@ OUTLINE = (
             ),
             Topic(
                 "Fully convolutional network",
-                ("−Σ<sub>i</sub> log p<sub>i</sub>(y<sub>i</sub>),", "field of L layers 3 × 3:", "1 + 2L"),
+                ("−Σ<sub>i</sub> ln p<sub>i</sub>(y<sub>i</sub>),", "field of L layers 3 × 3:", "1 + 2L"),
                 "All layers convolutional, the output brought back to the photo's resolution, trained with softmax cross-entropy per pixel: 32s good, 16s better, 8s even better.",
                 (
                     Place("32s, 16s, 8s", NETWORKS, "network-methods", ("fcn-32s", "fcn-16s", "fcn-8s")),

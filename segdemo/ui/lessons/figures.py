@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
@@ -11,6 +11,7 @@ import gradio as gr
 import numpy as np
 from gradio.components import Component
 
+from ...labels import VOC21
 from ..assets import LIVE, problem
 from ..cards import RUN
 from ..photo import PhotoPanel
@@ -64,6 +65,12 @@ def row(title: str, figures: list[str]) -> str:
     return f"<div class='fields'><h4>{html.escape(title)}</h4><div class='pictures'>{''.join(figures)}</div></div>"
 
 
-def figure(text: str, picture: np.ndarray) -> str:
-    """(h, w, 3) uint8 with a line beneath it."""
-    return f"<figure><img alt='' src='{photo_url(picture, picture.shape[:2])}'><figcaption>{html.escape(text)}</figcaption></figure>"
+def figure(text: str, picture: np.ndarray, classes: Iterable[int] = ()) -> str:
+    """(h, w, 3) uint8 with a line beneath it, and the names of those classes of VOC-21 whose colours it shows."""
+    keys = "".join(
+        f"<span><i style='background:rgb{tuple(VOC21.palette[k].tolist())}'></i>{html.escape(VOC21.names[k])}</span>"
+        for k in classes
+    )
+    keys = f"<span class='keys'>{keys}</span>" if keys else ""
+    source = photo_url(picture, picture.shape[:2])
+    return f"<figure><img alt='' src='{source}'><figcaption>{html.escape(text)}{keys}</figcaption></figure>"

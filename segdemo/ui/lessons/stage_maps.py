@@ -38,7 +38,7 @@ def board(titles: dict[str, str], maps: list[StageMap]) -> str:
     rows["The way up, and the output" if any(m.title.startswith("up") for m in maps) else "The output"] = [
         m for m in maps if m not in rows["The way down"]
     ]
-    return "".join(row(title, [figure(said(m), m.picture) for m in found]) for title, found in rows.items())
+    return "".join(row(title, [figure(said(m), m.picture, m.classes) for m in found]) for title, found in rows.items())
 
 
 def said(m: StageMap) -> str:

@@ -131,13 +131,12 @@ class Replay {
     const written = (value) => this.energyTexts[this.energy.indexOf(value)];
     const points = values.map(([i, value]) => [this.curveX(i).toFixed(1), this.curveY(value).toFixed(1)]);
     const text = (words, x, y, anchor = "start") => makeVector("text", { x, y, "text-anchor": anchor }, words);
-    const path = points.join(" "), end = points[points.length - 1];
+    const path = points.join(" ");
     this.needle = makeVector("line", { class: "sv-needle", y1: top - 5, y2: floor });
     this.marker = makeVector("circle", { class: "sv-marker", r: 5 });
     this.curve.replaceChildren(
       ...[top, (top + floor) / 2, floor].map((y) =>
         makeVector("line", { class: "sv-grid", x1: left, x2: width - right, y1: y, y2: y })),
-      makeVector("polygon", { class: "sv-area", points: `${points[0][0]},${floor} ${path} ${end[0]},${floor}` }),
       makeVector("polyline", { class: "sv-line", points: path }),
       ...points.map(([cx, cy]) => makeVector("circle", { class: "sv-dot", cx, cy, r: 2 })),
       text(high > low ? written(high) : "", width - right, top + 12, "end"),

@@ -156,7 +156,8 @@ class MaskViewer {
   // Whether the result is of the photo that is chosen; what names no photo (pins) always is.
   showAge() {
     const key = this.result && this.result.key, chosen = window.segdemoPhotoKey;
-    this.part("stale").hidden = !key || !chosen || key === chosen;
+    this.part("stale").hidden = !key || chosen === undefined || key === chosen;
+    this.part("stale").textContent = chosen ? "of another photo than the one chosen now: run again" : "of a photo that is no longer chosen";
   }
 
   showHead() {

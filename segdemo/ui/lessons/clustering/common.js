@@ -221,7 +221,7 @@ class Curve {
   }
 
   // `notes`: title above, left and right below, mark (an index) with its text, shadow (further values, scaled by themselves),
-  // fromZero, ticks (a dot on every index), places (where the values stand, if not one step from each other). The highest and the lowest value stand at the right and at the left.
+  // fromZero (and filled down to there), ticks (a dot on every index), chord (a straight line from the first value to the last), places (where the values stand, if not one step from each other). The highest and the lowest value stand at the right and at the left.
   load(values, notes = {}) {
     Object.assign(this, { values, notes, index: this.index === null ? null : Math.min(this.index, values.length - 1) });
     this.redraw();
@@ -254,7 +254,8 @@ class Curve {
     this.dot = svg("circle", { class: "cl-dot", r: 6 });
     this.canvas.replaceChildren(
       svg("line", { class: "cl-axis", x1: 6, x2: end, y1: this.floor, y2: this.floor }),
-      svg("polygon", { class: "cl-area", points: `6,${this.floor} ${line} ${end},${this.floor}` }), ...this.shadow(),
+      ...(notes.fromZero ? [svg("polygon", { class: "cl-area", points: `6,${this.floor} ${line} ${end},${this.floor}` })] : []), ...this.shadow(),
+      ...(notes.chord ? [svg("line", { class: "cl-chord", x1: 6, y1: this.y(values[0]), x2: end, y2: this.y(values.at(-1)) })] : []),
       svg("polyline", { class: "cl-line", points: line }), ...this.marked(text),
       ...(notes.ticks ? values.map((value, i) => svg("circle", { class: "cl-tick", cx: this.x(i), cy: this.y(value), r: 3.5 })) : []),
       text(6, 14, "start", notes.title, "cl-head"), text(6, this.height - 5, "start", notes.left), text(end, this.height - 5, "end", notes.right),
@@ -307,12 +308,12 @@ class Board {
     if (point) this.listen();
   }
 
-  // As wide as there is room, but no taller than the style sheet's --tallest, or half as much again for an upright photo.
+  // As wide as there is room, but no taller than the style sheet's --tallest, or half as much again for an upright photo, whose lower end shall be on the screen as well.
   // A line beneath it is as wide, so that what stands at its end belongs to this picture.
   shape(width, height) {
     const { style, parentElement } = this.canvas, caption = parentElement.querySelector(":scope > figcaption");
     style.aspectRatio = `${width} / ${height}`;
-    style.width = `min(100%, calc(var(--tallest) * ${(clamp(height / width, 1, 1.5) * width / height).toFixed(4)}))`;
+    style.width = `min(100%, calc(min(var(--tallest) * ${clamp(height / width, 1, 1.5).toFixed(4)}, 78vh) * ${(width / height).toFixed(4)}))`;
     if (caption) caption.style.maxWidth = `max(220px, ${style.width})`;
     this.refresh();
   }

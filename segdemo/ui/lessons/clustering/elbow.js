@@ -1,5 +1,7 @@
 // The objective of k-means over K, its elbow, and the pictures of all K.
 
+const LAST = 12;  // the largest K that is tried
+
 class ElbowLesson extends Lesson {
   constructor(root, ask) {
     super(root, ask);
@@ -32,10 +34,11 @@ class ElbowLesson extends Lesson {
     const { width, height } = result.maps[0], last = result.solutions.length;
     this.part("strip").replaceChildren(...this.layers.map((layer, k) => this.thumbnail(layer, k)));
     this.picture.shape(width, height);
+    this.say("size", `The photo, at ${width} × ${height} pixels, in the mean colours of its K clusters.`);
     this.pixels = width * height;
     this.isPlain = result.solutions[0].objective / this.pixels < 1e-6;
     this.curve.load(result.solutions.map(({ objective }) => objective / this.pixels), {
-      title: "objective Σ δᵢⱼ ‖xᵢ − cⱼ‖² per pixel", left: "K = 1", right: last > 1 ? `K = ${last}` : "", fromZero: true, ticks: true,
+      title: "objective Σ δᵢⱼ ‖xᵢ − cⱼ‖² per pixel", chord: !this.isPlain && last === LAST, left: "K = 1", right: last > 1 ? `K = ${last}` : "", fromZero: true, ticks: true,
       ...(this.isPlain ? {} : { mark: result.suggested - 1, markText: `elbow: K = ${result.suggested}` }),
     });
     this.choose(result.suggested - 1);
@@ -52,7 +55,7 @@ class ElbowLesson extends Lesson {
     this.chosen = k;
     const { solutions, suggested } = this.result, { objective } = solutions[k], explained = 1 - objective / (solutions[0].objective || 1);
     [...this.part("strip").children].forEach((button, i) => button.setAttribute("aria-pressed", String(i === k)));
-    const note = this.isPlain ? " The photo has a single colour: one cluster explains all of it." : k + 1 === suggested ? " Here the curve bends most: further clusters gain less. An offer, no law." : ` The bend is at K = ${suggested}.`;
+    const note = this.isPlain ? " The photo has a single colour: one cluster explains all of it." : k + 1 === suggested ? ` Of all K it lies farthest below the straight line from K = 1 to K = ${LAST}: further clusters gain less. An offer, no law.` : ` The elbow is at K = ${suggested}.`;
     this.say("caption", html("b", {}, `K = ${k + 1}: objective ${short(objective / this.pixels)} per pixel`), k && !this.isPlain ? `, ${percent(Math.max(explained, 0))} less than with one cluster.` : ".", note);
     this.part("use").textContent = `Watch k-means with K = ${k + 1}`;
     this.part("use").disabled = k < 1;

@@ -96,7 +96,7 @@ class SlicLesson extends Lesson {
   describe() {
     const { frame, result, player: { position } } = this, rounds = result.objectives.length;
     const window = `The highlighted centre looks at its window of 2S × 2S pixels, S = ${result.spacing.toFixed(1)}`;
-    const texts = position === 0 ? ["Seeds.", ` ${plural(frame.centres.length, "seed")} on a grid, S = ${result.spacing.toFixed(1)} pixels apart, each moved to the lowest gradient among its 3 × 3 pixels, off the edges.`]
+    const texts = position === 0 ? ["Seeds.", ` ${plural(frame.centres.length, "seed")} on a grid, S = ${result.spacing.toFixed(1)} pixels apart (the photo has ${result.shape[1]} × ${result.shape[0]} here), each moved to the lowest gradient among its 3 × 3 pixels, off the edges.`]
       : position > rounds ? ["Connectivity.", ` Small stray pieces have joined a neighbour, large ones are superpixels of their own now: ${plural(result.frames[0].centres.length, "cluster")} became ${plural(result.superpixels, "superpixel")}, each in one piece.`]
         : [`Round ${position} of ${rounds}.`, ` ${window}, and holds ${plural(this.sizeOf(this.chosen), "pixel")} of it.${this.describeOwn(position)} Then every centre moved to the mean of its pixels, by ${result.movements[position - 1].toFixed(2)} pixels on average.`];
     this.say("caption", html("b", {}, texts[0]), texts[1]);

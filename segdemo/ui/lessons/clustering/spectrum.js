@@ -181,26 +181,29 @@ class SpectrumLesson extends Lesson {
     const { eigenvalues: values, suggested } = this.result, top = Math.max(...values) * 1.02 || 1, floor = 216;
     const x = (k) => 34 + (width - 56) * (k - 1) / Math.max(values.length - 1, 1), y = (value) => floor - (floor - 34) * value / top;
     const [low, high] = [values[suggested - 1], values[suggested]], middle = (x(suggested) + x(suggested + 1)) / 2;
+    const highest = Math.max(...values), [isClear, verdict] = this.judgeGap();
     const ticks = values.map((value, i) => this.makeValue(i + 1, value, x(i + 1), y(value), floor, (width - 56) / values.length));
     canvas.replaceChildren(
-      svg("rect", { class: "cl-gap", x: x(1) - 10, width: x(values.length) - x(1) + 20, y: y(high), height: Math.max(y(low) - y(high), 2) }),
+      svg("line", { class: "cl-level", x1: 20, x2: width - 8, y1: y(highest), y2: y(highest) }), svg("text", { class: "cl-level-text", x: 20, y: y(highest) - 5 }, precise(highest)),
+      svg("rect", { class: `cl-gap${isClear ? "" : " cl-unclear"}`, x: x(1) - 10, width: x(values.length) - x(1) + 20, y: y(high), height: Math.max(y(low) - y(high), 2) }),
       svg("text", { class: "cl-gap-text", x: 20, y: 15 }, `λ${lowered(suggested + 1)} = ${precise(high)} after λ${lowered(suggested)} = ${precise(low)}`),
       svg("line", { class: "cl-mark", x1: middle, x2: middle, y1: y(high), y2: floor }), svg("line", { class: "cl-axis", x1: 20, x2: width - 8, y1: floor, y2: floor }), ...ticks,
     );
-    this.say("offer", `Use K = ${suggested}`);
-    this.say("gap-caption", `The eigengap: for k from 2 to ${Math.min(MOST_GROUPS, values.length - 1)} the ratio (λₖ₊₁ + δ) / (λₖ + δ) is largest after λ${lowered(suggested)}. ${this.judgeGap()} δ = 0.02 keeps leaps between values that are all as good as 0 from counting. `,
+    this.say("offer", isClear ? `Use K = ${suggested}` : `Try K = ${suggested} all the same`);
+    this.say("gap-caption", `The eigengap: for k from 2 to ${Math.min(MOST_GROUPS, values.length - 1)} the ratio (λₖ₊₁ + δ) / (λₖ + δ) is largest after λ${lowered(suggested)}. ${verdict} δ = 0.02 keeps leaps between values that are all as good as 0 from counting. `,
       "Other widths σ give another spectrum. Choose a λ to see its eigenvector.");
   }
 
-  // Whether the largest gap stands out, and which is the next.
+  // Whether the largest gap stands out, and what there is to say of it and of the next.
   judgeGap() {
     const { eigenvalues: values, suggested } = this.result, ratios = [];
     for (let k = 2; k <= Math.min(MOST_GROUPS, values.length - 1); k++) ratios.push([(values[k] + NO_GAP) / (values[k - 1] + NO_GAP), k]);
     ratios.sort(([a], [b]) => b - a);
     const [[most], next] = ratios, told = (ratio) => ratio.toFixed(ratio < 10 ? 2 : 0);
-    if (!next) return `It is ${told(most)} there.`;
+    if (!next) return [true, `It is ${told(most)} there.`];
     const compared = `It is ${told(most)} there, and ${told(next[0])} after λ${lowered(next[1])}, the next largest`;
-    return most < CLEAR_GAP || most < 1.03 * next[0] ? `${compared}: no clear gap, this spectrum favours no K.` : `${compared}: ${suggested} groups hang together, and dividing further costs more. An offer, no law.`;
+    const isClear = most >= CLEAR_GAP && most >= 1.03 * next[0];
+    return [isClear, isClear ? `${compared}: ${suggested} groups hang together, and dividing further costs more. An offer, no law.` : `${compared}: no clear gap, this spectrum favours no K.`];
   }
 
   makeValue(k, value, x, y, floor, wide) {

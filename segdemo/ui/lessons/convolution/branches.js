@@ -147,8 +147,9 @@ class BranchesLesson extends PixelLesson {
     if (!this.columns.length) return;
     const { names, classes, titles, isSum, labels, width } = this.result, [x, y] = this.pixel(), at = y * width + x, last = titles.length;
     const parts = titles.map((title, k) => [title, this.scoreAt(k, at)]), whole = hundredths(this.scoreAt(last, at));
-    const signed = ([title, value], k) => `${value < 0 && k ? " − " : k ? " + " : ""}${k ? hundredths(Math.abs(value)) : hundredths(value)} (${title})`;
-    const told = isSum ? `${parts.map(signed).join("")} = ${whole}.` : `${whole} with all branches. Without ${parts.map(([title, value]) => `${title.replace(", ", " at ")}: ${hundredths(this.scoreAt(last, at) - value)}`).join(", ")}.`;
+    const added = isSum ? addends(parts.map(([, value]) => value), this.scoreAt(last, at)) : [];
+    const signed = (value, k) => `${value < 0 && k ? " − " : k ? " + " : ""}${k ? hundredths(Math.abs(value)) : hundredths(value)} (${titles[k]})`;
+    const told = isSum ? `${added.map(signed).join("")} = ${whole}.` : `${whole} with all branches. Without ${parts.map(([title, value]) => `${title.replace(", ", " at ")}: ${hundredths(this.scoreAt(last, at) - value)}`).join(", ")}.`;
     this.say("caption", html("b", {}, `Score of ${names[classes[this.chosen]]} here: `), told, ` The whole network says ${names[labels.values[at]]} here. ${classes[this.chosen] ? "Above 0 the class beats background." : ""}`);
   }
 

@@ -53,5 +53,12 @@ class PixelLesson extends Lesson {
 // Background leaves the photo as it is.
 const swatch = (palette, label) => html("i", { style: `background:${label ? palette[label] : "transparent"}` });
 
+// Addends to two decimals, so that they add up to the whole as it is written: the largest takes what rounding leaves.
+function addends(parts, whole) {
+  const rounded = parts.map((part) => Math.round(100 * part)), largest = parts.map(Math.abs).indexOf(Math.max(...parts.map(Math.abs)));
+  rounded[largest] += Math.round(100 * whole) - rounded.reduce((sum, part) => sum + part, 0);
+  return rounded.map((part) => part / 100);
+}
+
 // Two decimals, a true minus, and none before 0.00.
 const hundredths = (value) => value.toFixed(2).replace(/^-(?=[0.]*$)/, "").replace("-", "−");

@@ -77,7 +77,7 @@ class UpsamplingLesson extends Lesson {
     for (const { name, title, board } of this.pictures) {
       if (name !== "photo") this.layers[name] = labelLayer(up[name], grey);
       const gap = name === "photo" ? 0 : up[name].values.reduce((sum, level, i) => sum + Math.abs(level - image.values[i]), 0) / image.values.length;
-      title.replaceChildren(html("b", {}, name === "photo" ? "the photo" : WAYS_UP[name]), html("span", {}, name === "photo" ? `pooled to ${image.width / factor} × ${image.height / factor}` : `${name === "bilinear" && this.isFilled ? "no holes to fill, " : ""}mean error ${gap.toFixed(1)} levels`));
+      title.replaceChildren(html("b", {}, name === "photo" ? "the photo" : WAYS_UP[name]), html("span", {}, name === "photo" ? `pooled to ${image.width / factor} × ${image.height / factor}` : `${name === "bilinear" && this.isFilled ? "no holes to fill, " : ""}mean error ${gap.toFixed(1)} of 255`));
       board.refresh();
     }
   }

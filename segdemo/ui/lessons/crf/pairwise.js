@@ -282,7 +282,7 @@ class PairwiseLesson extends Lesson {
     const unary = (label) => -Math.log(this.before[label]), heard = (label) => this.heard.bilateral[label] + this.heard.spatial[label];
     const most = Math.max(...shown.map((label) => Math.max(unary(label), heard(label))), 0.1);
     const bar = (parts, text) => html("div", { class: "cf-bar", role: "cell" }, html("span", { class: "cf-track" }, ...parts.map(([part, kind]) => html("i", { class: `cf-${kind}`, style: `width:${(100 * part).toFixed(2)}%` }))), html("output", {}, text));
-    const head = ["label", "unary −log p, in nats", "message Σ k Q(l):", "belief p, before", "belief ∝ p exp(message)"].map((text) => html("div", { class: "cf-head", role: "columnheader" }, text));
+    const head = ["label", "unary −ln p, in nats", "message Σ k Q(l):", "belief p, before", "belief ∝ p exp(message)"].map((text) => html("div", { class: "cf-head", role: "columnheader" }, text));
     head[2].append(" ", html("b", { class: "cf-b" }, "bilateral"), " + ", html("b", { class: "cf-s" }, "spatial"));
     const rows = shown.map((label) => html("div", { class: "cf-row", role: "row" },
       html("div", { class: "cf-label", role: "rowheader" }, html("i", { style: `background:${palette[label]}` }), names[label]),

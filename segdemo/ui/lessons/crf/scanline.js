@@ -1,8 +1,8 @@
 // HMM against linear-chain CRF: a line of the photo, marginals and best path of both, and all lines together.
 
 const MODELS = [
-  { title: "Hidden Markov model", z: "log p(X)", matrix: "p(yₙ | yₙ₋₁), counted" },
-  { title: "Linear-chain CRF", z: "log Z(X)", matrix: "scores a(yₙ₋₁, yₙ), trained" },
+  { title: "Hidden Markov model", z: "ln p(X)", matrix: "p(yₙ | yₙ₋₁), counted" },
+  { title: "Linear-chain CRF", z: "ln Z(X)", matrix: "scores a(yₙ₋₁, yₙ), trained" },
 ];
 const minus = (text) => text.replace("-", "−");
 const NOBODY = "#ffffff";  // no label, or none of those that take part
