@@ -105,6 +105,11 @@ def depthwise_in_float32(network: nn.Module) -> None:
             module.forward = partial(in_float32, module.forward)
 
 
+def has_bfloat16(device: torch.device) -> bool:
+    """Whether the device computes in bfloat16 faster than in single precision: CPUs without AVX-512 only imitate it."""
+    return device.type != "cpu" or torch.ops.mkldnn._is_mkldnn_bf16_supported()
+
+
 class Trainer:
     """State of one training: network, its average, optimizer, progress. ``run`` carries it to the end."""
 
@@ -225,7 +230,7 @@ class Trainer:
         target = torch.from_numpy(masks[:, ::2, ::2].astype(np.int64)).to(self.device)
         # On CPUs the fused attention's backward pass is slower than plain matrix products.
         attention = sdpa_kernel(SDPBackend.MATH) if self.device.type == "cpu" else nullcontext()
-        with attention, torch.autocast(self.device.type, torch.bfloat16):
+        with attention, torch.autocast(self.device.type, torch.bfloat16, enabled=has_bfloat16(self.device)):
             loss = self.loss(x.contiguous(memory_format=torch.channels_last), target)
         for optimizer in self.optimizers:
             optimizer.zero_grad(set_to_none=True)
