@@ -33,9 +33,10 @@ from sklearn.cluster import KMeans
 
 from benchmarks.bsds import bsds_photos
 from segdemo import metrics
-from segdemo.clustering.features import lab_colours, region_means
+from segdemo.clustering.features import region_means
 from segdemo.clustering.points import pixel_points
 from segdemo.clustering.slic import slic_superpixels
+from segdemo.lab import lab_colours
 from segdemo.method import Run, get_method
 
 try:

@@ -19,13 +19,14 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import Field
 
+from ..lab import lab_colours
 from ..labels import distinct_colours
 from ..method import Params, Run, method
 from ..notation import number_text
 from ..segmentation import Picture, Segmentation, heatmap, resize_nearest
 from .affinity import GRID_PIXELS, Affinity, Graph, contour_strength, pixel_graph, superpixel_graph
 from .bisection import recursive_cuts
-from .features import draw_boundaries, lab_colours, rank_by_area
+from .features import draw_boundaries, rank_by_area
 from .slic import slic_superpixels
 from .spectral import eigengap, largest_residual, leading_eigenvectors, ncut_value, normalized_cut
 

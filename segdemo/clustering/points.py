@@ -12,7 +12,8 @@ import cv2
 import numba
 import numpy as np
 
-from .features import lab_colours, texture_features
+from ..lab import lab_colours
+from .features import texture_features
 
 COLOUR_SPACES = ("Lab", "RGB", "HSV")
 TILE = 8  # pixels with positions are ordered by tiles of 8 x 8

@@ -27,11 +27,12 @@ import numpy as np
 from pydantic import Field
 from scipy.sparse import coo_matrix
 
+from ..lab import LAB_TABLES, lab_colours
 from ..method import Params, Run, method
 from ..segmentation import ENERGY, Picture, Segmentation
 from ..strips import in_strips
 from .connectivity import enforce_connectivity
-from .features import LAB_TABLES, draw_boundaries, lab_colours, mean_colours, paint
+from .features import draw_boundaries, mean_colours, paint
 from .slic_tiles import Tiles, add_up, cut_tiles, cut_tiles_of_rgb, empty_tiles, join_tiles, search_tiles
 
 SMALLEST = 1 / 4  # components below this part of a superpixel's mean size N / K are merged into a neighbour

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
-from .features import to_lab
+from ..lab import to_lab
 
 SIDE = 8
 PIXELS = SIDE * SIDE

@@ -17,6 +17,7 @@ import numpy as np
 from pydantic import Field
 
 from ..errors import UnavailableError
+from ..lab import lab_colours
 from ..labels import BINARY
 from ..method import Params, Run, method, require_scribbles
 from ..segmentation import Picture, Segmentation, heatmap
@@ -34,7 +35,7 @@ from .energy import (
     pairwise_weights,
     squared_contrasts,
 )
-from .likelihood import colour_log_likelihoods, lab_colours, nearness_log_prior, posterior_costs, step_lengths, textures
+from .likelihood import colour_log_likelihoods, nearness_log_prior, posterior_costs, step_lengths, textures
 from .pixels import cut_pixels, draw_cut
 from .scribbles import check_scribbles
 from .superpixels import COMPACTNESS, SuperpixelGraph, superpixel_graph

@@ -15,6 +15,7 @@ import numpy as np
 from pydantic import Field
 
 from ..errors import ScribbleError
+from ..lab import lab_colours
 from ..labels import BINARY
 from ..method import Run, method, require_scribbles
 from ..segmentation import ENERGY, Segmentation
@@ -38,7 +39,6 @@ from .likelihood import (
     Mixture,
     colour_log_likelihoods,
     fit_mixture,
-    lab_colours,
     nearness_log_prior,
     posterior_costs,
 )

@@ -37,11 +37,6 @@ ITERATIONS = 10
 CLOCKS = 2**10  # makes further random numbers of one: the fractions of its large multiples
 
 
-def lab_colours(image: np.ndarray) -> np.ndarray:
-    """(h, w, 3) uint8 RGB to (h, w, 3) float32 CIE Lab: L in [0, 100], a and b about [-127, 127]."""
-    return cv2.cvtColor(image.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
-
-
 MIDDLE = np.array([MIDDLE_L, 0.0, 0.0])
 PAIRS = ((0, 0), (0, 1), (0, 2), (1, 1), (1, 2), (2, 2))
 

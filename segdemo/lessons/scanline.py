@@ -10,14 +10,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 
-import cv2
 import numpy as np
 from scipy.special import softmax
 
-from ..clustering.features import lab_colours
 from ..crf.chain import HMM, LinearChainCRF, Runs, forward_backward, labelled_runs, viterbi
 from ..crf.refine import RefinementParams, photo_crf
 from ..errors import ParameterError
+from ..lab import lab_colours, rgb_colours
 from ..labels import VOC21, LabelSet
 from ..method import Run
 from .beliefs import network_probabilities
@@ -149,9 +148,3 @@ def scanline(image: np.ndarray, run: Run, network: str = "", seeds: LabelSet | N
     refined = photo_crf(image, run, params).infer(p, params.crf_iterations, *weights).argmax(0).cpu().numpy()
     grid = renumbered(refined, chosen) if network else refined
     return Scanline(names, palette, image, given, grid, rgb_colours(hmm.means), read)
-
-
-def rgb_colours(lab: np.ndarray) -> np.ndarray:
-    """(K, 3) uint8 RGB of (K, 3) CIE L*a*b* colours, clipped to what a screen shows."""
-    rgb = cv2.cvtColor(lab[None].astype(np.float32), cv2.COLOR_LAB2RGB)[0]
-    return (np.clip(rgb, 0, 1) * 255).round().astype(np.uint8)

@@ -15,8 +15,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..clustering.connectivity import enforce_connectivity
-from ..clustering.features import lab_colours, region_means
+from ..clustering.features import region_means
 from ..clustering.slic import SMALLEST, SlicParams, seed_grid, slic_iterations
+from ..lab import lab_colours
 from ..method import Run
 
 

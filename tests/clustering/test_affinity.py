@@ -16,8 +16,8 @@ from segdemo.clustering.affinity import (
     strongest_between,
     superpixel_graph,
 )
-from segdemo.clustering.features import lab_colours
 from segdemo.clustering.slic import slic_superpixels
+from segdemo.lab import lab_colours
 
 
 def two_tone(height, width, split):

@@ -3,7 +3,8 @@ import pytest
 import skimage.data
 from skimage.color import rgb2lab
 
-from segdemo.clustering.features import draw_boundaries, lab_colours, mean_colours, paint
+from segdemo.clustering.features import draw_boundaries, mean_colours, paint
+from segdemo.lab import lab_colours
 
 
 def test_lab_is_that_of_scikit_image():

@@ -5,11 +5,12 @@ from sklearn.cluster import KMeans
 
 import segdemo.clustering.kmeans as kmeans_module
 from segdemo.clustering.blocks import BLOCK
-from segdemo.clustering.features import lab_colours, texture_features
+from segdemo.clustering.features import texture_features
 from segdemo.clustering.kmeans import KMeansParams, kmeans
 from segdemo.clustering.lloyd import Assignment, kmeans_lloyd, seed_plus_plus
 from segdemo.clustering.points import Points, colour_features, distinct_colours, draw_points, pixel_points
 from segdemo.errors import Cancelled, ParameterError
+from segdemo.lab import lab_colours
 from segdemo.method import Run
 
 

@@ -7,9 +7,9 @@ from skimage.measure import label as components_of
 from skimage.segmentation import slic as skimage_slic
 
 from segdemo.clustering.connectivity import enforce_connectivity
-from segdemo.clustering.features import lab_colours
 from segdemo.clustering.slic import SlicParams, seed_cells, seed_grid, slic, slic_iterations, slic_superpixels
 from segdemo.errors import Cancelled
+from segdemo.lab import lab_colours
 from segdemo.method import Run
 
 

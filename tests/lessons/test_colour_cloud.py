@@ -8,9 +8,9 @@ from sklearn.cluster import KMeans
 
 from segdemo import Engine
 from segdemo.clustering import elbow as elbow_module
-from segdemo.clustering.features import lab_colours
 from segdemo.clustering.kmeans import KMeansParams, kmeans
 from segdemo.errors import Cancelled, ParameterError
+from segdemo.lab import lab_colours
 from segdemo.lessons import colour_cloud as lesson_module
 from segdemo.lessons.colour_cloud import CLOUD_POINTS, colour_cloud, elbow
 from segdemo.method import Run

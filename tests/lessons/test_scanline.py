@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from segdemo import Engine, methods
-from segdemo.clustering.features import lab_colours
 from segdemo.crf.chain import forward_backward, viterbi
 from segdemo.errors import ParameterError
+from segdemo.lab import lab_colours, rgb_colours
 from segdemo.labels import LabelSet
-from segdemo.lessons.scanline import MOST_LABELS, fit_models, main_labels, read_photo_by_lines, rgb_colours, scanline
+from segdemo.lessons.scanline import MOST_LABELS, fit_models, main_labels, read_photo_by_lines, scanline
 from segdemo.method import Run
 
 SEEDS = LabelSet("seeds", ("left", "middle", "right"), np.eye(3, dtype=np.uint8) * 255)

@@ -5,10 +5,10 @@ import pytest
 from skimage import data, measure
 
 from segdemo import Engine
-from segdemo.clustering.features import lab_colours
 from segdemo.clustering.slic import SlicParams, slic
 from segdemo.errors import Cancelled, ParameterError
 from segdemo.image import fit
+from segdemo.lab import lab_colours
 from segdemo.lessons.slic_steps import slic_steps
 from segdemo.method import Run
 
