@@ -10,7 +10,7 @@ replay shows this from lambda = 0, where each pixel decides for itself, up to th
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import cv2
 import numpy as np
@@ -121,10 +121,7 @@ def graphcut(image: np.ndarray, params: GraphCutParams, run: Run) -> Segmentatio
         scores = log_scores(image, seeds, params, run)
         costs = posterior_costs(scores)  # (2, h, w) nats
     with run.time("edges"):
-        contrasts, sigma = photo_contrasts(image, params.neighbours, run)
-        sigma = params.sigma or sigma
-        edges = params.neighbours, params.smoothness, sigma  # what, besides the photo, the weights depend on
-        weights = run.cached(("graphcut weights", *edges), lambda: pairwise_weights(contrasts, *edges[1:]))
+        weights, edges = smoothness_term(image, params, run)
         data = data_costs(costs, seeds, weights, params.seed_cost)
     regions = superpixels_to_cut(data, seeds, weights, params, run)
     with run.time("maximum flow"):
@@ -135,7 +132,7 @@ def graphcut(image: np.ndarray, params: GraphCutParams, run: Run) -> Segmentatio
     facts |= remove_islands(labels, seeds, data, weights, params, run)
     facts |= {
         "λ": params.smoothness,
-        "σ (Lab units)": round(sigma, 3),
+        "σ (Lab units)": round(edges.sigma, 3),
         "deep features": deep_features(params, run)[1],
     }
     pictures = []
@@ -241,6 +238,22 @@ def likelier_labels(scores: np.ndarray, seeds: np.ndarray) -> np.ndarray:
     labels[seeds > 0] = seeds[seeds > 0] - 1
     labels[islands(labels, seeds == OBJECT + 1, 8)] = BACKGROUND
     return labels
+
+
+class Edges(NamedTuple):
+    """What, besides the photo, the smoothness term depends on."""
+
+    neighbours: int
+    smoothness: float
+    sigma: float
+
+
+def smoothness_term(image: np.ndarray, params: EdgeParams, run: Run) -> tuple[list[np.ndarray], Edges]:
+    """The pairwise weights, as ``pairwise_weights`` has them, with the sigma of ``params`` or else the photo's own; kept."""
+    contrasts, sigma = photo_contrasts(image, params.neighbours, run)
+    edges = Edges(params.neighbours, params.smoothness, params.sigma or sigma)
+    build = lambda: pairwise_weights(contrasts, edges.smoothness, edges.sigma)  # noqa: E731
+    return run.cached(("graphcut weights", *edges), build), edges
 
 
 def photo_contrasts(image: np.ndarray, neighbours: int, run: Run) -> tuple[list[np.ndarray], float]:

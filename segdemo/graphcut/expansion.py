@@ -38,8 +38,8 @@ from ..errors import ParameterError, ScribbleError
 from ..labels import LabelSet, from_hex
 from ..method import Run, method, require_scribbles
 from ..segmentation import ENERGY, Picture, Segmentation, heatmap
-from .binary import CutParams, cut_picture, deep_features, energy_facts, log_scores, photo_contrasts
-from .energy import SCALE, STEPS, data_costs, evaluate, pairwise_weights
+from .binary import CutParams, cut_picture, deep_features, energy_facts, log_scores, smoothness_term
+from .energy import SCALE, STEPS, data_costs, evaluate
 from .likelihood import posterior_costs
 from .maxflow import grid_maxflow
 from .pixels import stepper
@@ -85,8 +85,7 @@ def expansion(image: np.ndarray, params: ExpansionParams, run: Run) -> Segmentat
     with run.time("likelihood"):
         costs = posterior_costs(log_scores(image, seeds, params, run, len(drawn)))  # (K, h, w) nats
     with run.time("edges"):
-        contrasts, sigma = photo_contrasts(image, params.neighbours, run)
-        weights = pairwise_weights(contrasts, params.smoothness, params.sigma or sigma)
+        weights, edges = smoothness_term(image, params, run)
         data = data_costs(costs, seeds, [weight * penalties.max() for weight in weights], params.seed_cost)
     names, palette = [BRUSHES.names[label - 1] for label in drawn], BRUSHES.palette[drawn - 1]
     with run.time("moves"):
@@ -96,7 +95,7 @@ def expansion(image: np.ndarray, params: ExpansionParams, run: Run) -> Segmentat
         "moves that lowered the energy": made,
         **energy_facts(labels, data, weights, penalties),
         "λ": params.smoothness,
-        "σ (Lab units)": round(params.sigma or sigma, 3),
+        "σ (Lab units)": round(edges.sigma, 3),
         "deep features": deep_features(params, run)[1],
     }
     if params.moves == "expansion":

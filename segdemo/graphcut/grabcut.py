@@ -28,10 +28,10 @@ from .binary import (
     cost_pictures,
     cut_picture,
     energy_facts,
-    photo_contrasts,
     remove_islands,
+    smoothness_term,
 )
-from .energy import SCALE, STEPS, compiled, data_costs, evaluate, is_hard, pairwise_weights, seed_price, seeded
+from .energy import SCALE, STEPS, compiled, data_costs, evaluate, is_hard, seed_price, seeded
 from .gaussians import component_moments, likeliest_components
 from .likelihood import (
     GAMUT,
@@ -71,15 +71,14 @@ def grabcut(image: np.ndarray, params: GrabCutParams, run: Run) -> Segmentation:
     with run.time("first colours"):
         colours = run.cached("graphcut Lab", lambda: lab_colours(image))
         nearness = nearness_costs(seeds, params.nearness_weight)
-        contrasts, sigma = photo_contrasts(image, params.neighbours, run)
-        weights = pairwise_weights(contrasts, params.smoothness, params.sigma or sigma)
+        weights, edges = smoothness_term(image, params, run)
         labels = first_labels(colours, seeds, nearness, weights, params, run)
         mixtures = fit_labels(colours, labels, params.components, run)
     best = iterate(colours, seeds, labels, mixtures, nearness, weights, params, run)
     labels, data = best.labels, best.data
     facts = {"rounds": best.number, **energy_facts(labels, data, weights), "maximum flow": best.energy / SCALE}
     facts |= remove_islands(labels, seeds, data, weights, params, run)
-    facts |= {"λ": params.smoothness, "σ (Lab units)": round(params.sigma or sigma, 3), "deep features": NOT_USED}
+    facts |= {"λ": params.smoothness, "σ (Lab units)": round(edges.sigma, 3), "deep features": NOT_USED}
     return Segmentation(
         labels=labels, names=list(BINARY.names), palette=BINARY.palette, energy_name="energy (nats)",
         step_names=("round", "rounds"),

@@ -34,9 +34,9 @@ from ..graphcut.binary import (
     GraphCutParams,
     binary_seeds,
     log_scores,
-    photo_contrasts,
+    smoothness_term,
 )
-from ..graphcut.energy import STEPS, data_costs, neighbour_sums, pair_slices, pairwise_weights
+from ..graphcut.energy import STEPS, data_costs, neighbour_sums, pair_slices
 from ..graphcut.likelihood import posterior_costs
 from ..graphcut.pixels import minimum_cut, stepper
 from ..image import content_key
@@ -215,8 +215,7 @@ def whole_cut(
     run.step(0.1, "the energy of the whole photo")
     run = replace(run, seed=params.seed)  # the random choices of the method's own run
     costs = posterior_costs(log_scores(image, seeds, params, run))
-    contrasts, sigma = photo_contrasts(image, params.neighbours, run)
-    weights = pairwise_weights(contrasts, params.smoothness, params.sigma or sigma)
+    weights, _ = smoothness_term(image, params, run)
     data = data_costs(costs, seeds, weights, params.seed_cost)
     _, labels = minimum_cut(data, weights, stepper(run, 0.4, "maximum flow of the whole photo"))
     return data, weights, labels

@@ -7,6 +7,7 @@ from skimage.measure import perimeter_crofton
 from segdemo import Engine
 from segdemo.errors import Cancelled, ParameterError, ScribbleError
 from segdemo.graphcut.binary import GraphCutParams, graphcut
+from segdemo.graphcut.energy import SCALE
 from segdemo.lessons.solutions import LAMBDAS, outline_length, solutions
 from segdemo.method import Run
 
@@ -70,8 +71,10 @@ def test_data_and_border_pull_against_each_other(family):
     # The least energy lies below every other solution's line D + lambda B.
     for solution in family[1:]:
         for other in family[1:]:
-            line = other.data_energy + solution.smoothness * other.smoothness_energy / other.smoothness
-            assert solution.energy <= line + rounding * solution.smoothness
+            factor = solution.smoothness / other.smoothness
+            line = other.data_energy + factor * other.smoothness_energy
+            rounding = 0.5 / SCALE * other.cut_edges * (1 + factor)  # of the capacities, at either lambda
+            assert solution.energy <= line + rounding
 
 
 def test_a_large_lambda_shortens_the_outline(family):
