@@ -6,6 +6,7 @@ import torch
 from skimage import data
 
 from segdemo import Engine, methods
+from segdemo.labels import VOC21
 from segdemo.lessons.stage_maps import down_and_up, principal_colours, stage_maps
 from segdemo.networks.inference import architectures, build_network
 
@@ -37,6 +38,23 @@ def test_colours_are_principal_components():
     for number in (0, 1):
         assert abs(np.corrcoef(colours[..., number].ravel(), hidden[number].ravel())[0, 1]) > 0.97
     assert (principal_colours(-mixed) == principal_colours(mixed)).mean() < 0.5  # signs are those of the loadings
+    np.testing.assert_array_equal(
+        principal_colours(mixed + 100), principal_colours(mixed)
+    )  # what all share is no colour
+
+
+@pytest.mark.parametrize("channel", range(3))
+def test_red_grows_with_the_channel_that_varies_most(channel):
+    features = np.random.default_rng(channel).normal(0, 0.1, (3, 1, 50))
+    features[channel] += np.linspace(-1, 1, 50)
+    red = principal_colours(features)[0, :, 0]
+    assert red[0] < 20 and red[-1] > 235
+
+
+def test_a_single_strange_cell_does_not_darken_the_others():
+    features = np.linspace(0, 1, 100).reshape(1, 10, 10)
+    features[0, 0, 0] = -1000
+    assert np.ptp(principal_colours(features)[1:, :, 0].astype(int)) > 200
 
 
 @pytest.mark.parametrize("features", [np.zeros((5, 3, 4)), np.ones((2, 1, 1)), np.full((1, 2, 2), 7.0)])
@@ -50,3 +68,6 @@ def test_the_lesson_on_a_photo():
     assert [m.title for m in maps][:2] == ["down, stage 1", "down, stage 2"] and len(maps) == 10
     assert all(m.picture.shape == (*m.grid, 3) and m.picture.dtype == np.uint8 for m in maps)
     assert [m.stride for m in maps] == [2, 4, 8, 16, 32, 16, 8, 4, 2, 2] and maps[-1].channels == 21
+    assert [m.channels for m in maps[:5]] == [16, 24, 40, 112, 320]
+    colours = np.unique(maps[-1].picture.reshape(-1, 3), axis=0).tolist()
+    assert 8 in maps[-1].classes and colours == sorted(VOC21.palette[list(maps[-1].classes)].tolist())  # a cat

@@ -43,3 +43,9 @@ def test_grows_with_the_area(name):
     small, large = (multiply_adds(network, side, side) for side in (64, 128))
     assert 3.9 < large / small < 6 and network.training
     assert torch.is_tensor(next(network.parameters()))
+
+
+def test_counting_leaves_a_network_as_it_was():
+    network = nn.Conv2d(3, 1, 1).eval()
+    multiply_adds(network, 4, 4)
+    assert not network.training

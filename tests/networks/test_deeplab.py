@@ -2,7 +2,7 @@
 
 import torch
 
-from segdemo.networks.deeplab import ASPPScores, half_a_cell_on
+from segdemo.networks.deeplab import ASPPScores, ImagePooling, half_a_cell_on
 from segdemo.networks.inference import build_network
 
 
@@ -52,3 +52,22 @@ def test_branches_are_summed_scores():
     aspp, x = ASPPScores(6, 8, 5, (1, 2, 3)).eval(), torch.randn(1, 6, 9, 9)
     with torch.no_grad():
         torch.testing.assert_close(aspp(x), torch.stack([branch(x) for branch in aspp.branches]).sum(0))
+
+
+def test_scores_are_moved_on_the_grid_that_was_not_trained_on():
+    fine, coarse = build_network("deeplab-v2"), build_network("deeplab-v2", output_stride=16)
+    scores = torch.randn(1, 21, 5, 6, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(fine.placed(scores), half_a_cell_on(scores))
+    torch.testing.assert_close(coarse.placed(scores), scores)
+
+
+def test_image_pooling_spreads_the_mean():
+    pooling, x = ImagePooling(1, 1), torch.tensor([[[[0.0, 1.0, 5.0]]]])
+    with torch.no_grad():
+        pooling.project[0].weight.fill_(1), pooling.project[0].bias.zero_()
+        torch.testing.assert_close(pooling(x), torch.full_like(x, 2))
+
+
+def test_rates_of_v3plus_are_half_the_papers():
+    branches = build_network("deeplab-v3plus").aspp.branches
+    assert [branch[0][0].dilation for branch in branches[1:-1]] == [(3, 3), (6, 6), (9, 9)]

@@ -1,6 +1,7 @@
 """The networks: shapes, strides, shared weights, exact batch-norm folding, and what damaged weights do."""
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,7 +14,16 @@ from segdemo.examples import examples
 from segdemo.labels import VOC21
 from segdemo.networks import checkpoints
 from segdemo.networks.backbones import STAGES, EfficientNetLite0, fold_batch_norm, load_imagenet
-from segdemo.networks.inference import architectures, build_network, input_shape, predict, scores_of
+from segdemo.networks.fcn import FCN
+from segdemo.networks.inference import (
+    architectures,
+    build_network,
+    input_shape,
+    network_input,
+    normalize,
+    predict,
+    scores_of,
+)
 from segdemo.networks.unet import UNetParams, cut_skips
 
 PHOTO = np.random.default_rng(0).integers(0, 256, (60, 90, 3), dtype=np.uint8)
@@ -118,6 +128,43 @@ def test_input_shape(size):
     assert max(shape) == 448
 
 
+def test_input_shape_is_the_nearest():
+    assert input_shape(500, 410, 448, 32) == (448, 352)  # of 367.4, between 352 and 384
+    assert input_shape(420, 500, 448, 32) == (384, 448)  # of 376.3
+
+
+def test_colours_are_those_that_imagenet_weights_expect():
+    assert normalize(torch.tensor([0, 127, 255], dtype=torch.uint8)).tolist() == [-127 / 128, 0, 1]
+
+
+def test_a_large_photo_is_averaged_and_not_sampled():
+    photo = np.zeros((256, 256, 3), np.uint8)
+    photo[:, 1::4] = 255  # of each four columns that become one
+    x = network_input(SimpleNamespace(stride=32), photo, 64, torch.device("cpu"), torch.float32)
+    assert x.shape == (1, 3, 64, 64)
+    torch.testing.assert_close(x[..., 8:-8], torch.full_like(x[..., 8:-8], (255 / 4 - 127) / 128), atol=0.04, rtol=0)
+
+
+def test_scores_are_enlarged_before_the_softmax():
+    class Halves(torch.nn.Module):
+        stride = 32
+
+        def forward(self, x):
+            return torch.tensor([[9.0, -3.0], [0.0, 0.0]])[None, :, None, :]
+
+    p = predict(Halves(), PHOTO, 64, torch.device("cpu"), torch.float32)[0, 30]
+    assert p[44] == pytest.approx(p[45], abs=0.02) and p[44] > 0.9  # halfway: scores of 3 and 0; of the softmax, 0.52
+
+
+def test_the_trunk_is_what_imagenet_weights_were_trained_in():
+    modules = list(EfficientNetLite0().modules())
+    assert {m.eps for m in modules if isinstance(m, torch.nn.BatchNorm2d)} == {1e-3}
+    capped = [m for m in modules if isinstance(m, torch.nn.ReLU)] + [
+        m for m in modules if isinstance(m, torch.nn.ReLU6)
+    ]
+    assert len(capped) == 1 + 15 + 16 and all(m(torch.tensor(9.0)) == 6 for m in capped)
+
+
 def test_predict_gives_probabilities():
     torch.manual_seed(0)
     scores = predict(build_network("segformer-b0").eval(), PHOTO, 64, torch.device("cpu"), torch.float32)
@@ -216,6 +263,29 @@ class TestWeights:
         (folder / "fcn-32s.json").write_text('{"name": "fcn-32s", "file": "fcn.safetensors"}')
         self.refuses("lacks parameters")
 
+    @pytest.mark.parametrize("part, entry", [("scores", "miou7"), ("scores_with_crf", "photos"), ("cost", "seconds")])
+    def test_incomplete_part_of_a_card(self, folder, part, entry):
+        card = json.loads((folder / "fcn-32s.json").read_text())
+        del card[part][entry]
+        (folder / "fcn-32s.json").write_text(json.dumps(card))
+        self.refuses(f"lacks {part}.{entry}")
+
+    def test_what_is_fetched_again_counts_at_once(self, folder):
+        for file in (folder / "fcn.safetensors", folder / "fcn-32s.json"):
+            sound = file.read_bytes()
+            assert checkpoints.unavailable("fcn-32s") is None
+            file.write_bytes(sound[:100])
+            assert "damaged" in checkpoints.unavailable("fcn-32s")
+            file.write_bytes(sound)
+            assert checkpoints.unavailable("fcn-32s") is None
+
+    def test_another_folder_for_a_while(self, folder, tmp_path_factory):
+        other = tmp_path_factory.mktemp("other")
+        with pytest.raises(RuntimeError), checkpoints.kept_in(other):
+            assert "missing" in checkpoints.unavailable("fcn-32s")
+            raise RuntimeError
+        assert checkpoints.unavailable("fcn-32s") is None
+
     def test_card_of_another_network(self, folder):
         (folder / "fcn-32s.json").write_text('{"name": "unet", "file": "fcn.safetensors"}')
         self.refuses("something else")
@@ -232,6 +302,10 @@ class TestWeights:
         checkpoints.save_weights(build_network("segformer-b0"), folder / "fcn.safetensors")
         with pytest.raises(UnavailableError, match="another version"):
             Engine("cpu").run("fcn-32s", PHOTO)
+        checkpoints.save_weights(build_network("fcn-32s"), folder / "fcn.safetensors")
+        checkpoints.load_weights(build_network("fcn-32s"), "fcn-32s")
+        with pytest.raises(UnavailableError, match="another version"):  # the same names, other shapes
+            checkpoints.load_weights(FCN(classes=5, finest=32), "fcn-32s")
 
     @staticmethod
     def refuses(words):
@@ -311,3 +385,4 @@ def test_shipped_network_knows_a_cat(name):
 def test_a_photo_of_nothing_known_says_what_is_known():
     result = Engine("cpu").run("deeplab-v3plus", next(e for e in examples() if e.name == "coffee").load())
     assert not result.labels.any() and f"{VOC21.names[16]}, " in result.notices[0]
+    assert f"of the 20 kinds of things that it knows ({VOC21.names[1]}, " in result.notices[0]

@@ -6,7 +6,7 @@ from safetensors.torch import load_file
 from transformers import SegformerConfig, SegformerForSemanticSegmentation
 
 from segdemo.networks.official import segformer_names
-from segdemo.networks.segformer import B0, SegFormer
+from segdemo.networks.segformer import B0, VARIANTS, SegFormer
 
 
 @pytest.fixture(scope="module")
@@ -36,3 +36,22 @@ def test_same_scores_as_transformers(pair, size):
 def test_parameter_count_of_b0():
     assert sum(p.numel() for p in SegFormer(classes=150).parameters()) == pytest.approx(3.75e6, rel=0.01)
     assert len(B0) == 4
+
+
+@pytest.mark.parametrize(
+    "variant, encoder, decoder",
+    [("b0", 3.4, 0.4), ("b1", 13.1, 0.6), ("b2", 24.2, 3.3), ("b3", 44.0, 3.3), ("b4", 60.8, 3.3), ("b5", 81.4, 3.3)],
+)
+def test_variants_have_the_papers_millions_of_parameters(variant, encoder, decoder):
+    """Table 6; the head of 150 classes is that of ADE20K."""
+    stages, width = VARIANTS[variant]
+    with torch.device("meta"):
+        network = SegFormer(150, stages, width)
+    for part, millions in ((network.encoder, encoder), (network.decoder, decoder)):
+        assert sum(p.numel() for p in part.parameters()) / 1e6 == pytest.approx(millions, abs=0.2)
+
+
+def test_convolutions_begin_as_he_et_al_have_them():
+    torch.manual_seed(0)
+    weight = SegFormer().encoder.patches[0].project.weight  # 32 kernels of 7 x 7
+    assert weight.std().item() == pytest.approx((2 / (7 * 7 * 32)) ** 0.5, rel=0.05)

@@ -69,3 +69,8 @@ def test_variants_have_the_same_parameters():
     assert set(UPSAMPLINGS) == {"max", "fixed", "bilinear"}
     with pytest.raises(ValueError, match="upsampling"):
         SegNet(upsampling="learned")
+
+
+@pytest.mark.parametrize("name, how", [("segnet", "max"), ("segnet-fixed", "fixed"), ("segnet-bilinear", "bilinear")])
+def test_each_name_has_its_upsampling(name, how):
+    assert {stage.upsampling for stage in build_network(name).decoder} == {how}

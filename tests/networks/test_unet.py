@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from segdemo.labels import VOC21
 from segdemo.networks.inference import build_network
 from segdemo.networks.unet import UNetParams, cut_skips, what_each_skip_gives
 
@@ -39,9 +40,10 @@ def test_switches_become_cuts():
 def test_pictures_show_each_cut():
     def look(cut):
         scores = np.zeros((21, 4, 5), np.float32)
-        scores[8 if cut else 0, :2] = scores[0, 2:] = 1
+        scores[8 if cut else 0, :1] = scores[0, 1:] = 1
         return scores
 
     pictures = what_each_skip_gives(look, UNetParams())
     assert [p.title for p in pictures] == [*(f"skip {k} cut" for k in (1, 2, 3, 4)), "all skips cut"]
-    assert all(p.note.startswith("50.0 %") and p.image.shape == (4, 5, 3) for p in pictures)
+    assert all(p.note.startswith("25.0 %") and p.image.shape == (4, 5, 3) for p in pictures)
+    assert all((p.image[:1] == VOC21.palette[8]).all() and (p.image[1:] == VOC21.palette[0]).all() for p in pictures)
