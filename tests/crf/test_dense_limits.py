@@ -126,6 +126,22 @@ def test_probabilities_must_be_probabilities(spoil):
         dense_crf(np.zeros((8, 8, 3), np.uint8), p)
 
 
+@pytest.mark.parametrize("compiled", [True, False])
+@pytest.mark.parametrize("factor", [0.9, 1.1])
+def test_sums_that_are_off_by_a_tenth_are_no_probabilities(compiled, factor):
+    crf = DenseCRF(np.zeros((8, 8, 3), np.uint8), compiled=compiled)
+    with pytest.raises(ParameterError, match="sum to 1"):
+        crf.infer(factor * blobs((8, 8), 3))
+
+
+def test_free_energy_stays_finite_where_the_network_is_certain():
+    crf = DenseCRF(np.zeros((8, 8, 3), np.uint8))
+    p = np.zeros((2, 8, 8), np.float32)
+    p[0, :, :4] = p[1, :, 4:] = 1
+    for beliefs, energy in crf.descend(p, 2):
+        assert crf.free_energy(beliefs(), p) == pytest.approx(energy(), abs=2e-4)
+
+
 @pytest.mark.parametrize("image, p", [
     (np.zeros((8, 9, 3), np.uint8), blobs((8, 8), 2)),
     (np.zeros((8, 8, 3), np.uint8), blobs((8, 8), 2)[0]),

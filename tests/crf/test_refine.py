@@ -155,6 +155,14 @@ def test_stops_between_iterations():
     assert len(seen) == 4 and seen == sorted(seen)
 
 
+def test_progress_names_each_iteration_and_ends_at_the_end():
+    image, seen = scene(0.1), []
+    run = Run(on_step=lambda fraction, text: seen.append((fraction, text)))
+    refine(image, fake(image), RefinementParams(crf_iterations=2), run)
+    assert [fraction for fraction, _ in seen] == pytest.approx([0.4, 0.4, 0.7, 1])
+    assert [text for _, text in seen[1:]] == [f"CRF: mean field {k} of 2" for k in range(3)]
+
+
 def test_without_replay_the_result_is_the_same():
     image = scene(0.1)
     silent = Run(keep_frames=False)

@@ -71,6 +71,18 @@ def test_components_are_those_of_all_maps_on_one_grid():
     assert principal_components(maps, 3).shape == (8, 12, 3)
 
 
+def test_coarser_grids_are_read_at_their_cells_middles():
+    rows, columns = np.mgrid[:6, :9]
+    taken = deep._every_nth(np.stack([rows, columns], 2), np.array([2, 3]))
+    assert taken.tolist() == [[y, x] for y in (1, 4) for x in (1, 4, 7)]
+
+
+def test_of_many_cells_those_that_are_learned_from_lie_everywhere():
+    taken = deep._spread(np.arange(10 * deep.MOST_CELLS))
+    assert len(taken) == deep.MOST_CELLS and taken[0] == 0 and taken[-1] == 10 * deep.MOST_CELLS - 1
+    assert set(np.diff(taken)) <= {10, 11}
+
+
 def test_features_cut_where_colours_cannot():
     image, maps, scribbles, left = two_things()
     run = Run(scribbles=scribbles, load_features=lambda: maps)

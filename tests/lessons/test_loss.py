@@ -11,6 +11,9 @@ from segdemo.errors import GroundTruthError
 from segdemo.image import fit
 from segdemo.labels import IGNORE
 from segdemo.lessons.loss import cross_entropy, grouped, loss_lesson
+from segdemo.networks.backbones import resize
+from segdemo.networks.checkpoints import read_card
+from segdemo.networks.inference import class_scores
 
 ENGINE, PHOTO = Engine("cpu"), fit(data.chelsea(), 256)
 needs_networks = pytest.mark.skipif(
@@ -61,6 +64,17 @@ def test_a_networks_labels_as_truth():
     assert 0 < lesson.near_area < lesson.near_loss < 1  # FCN-32s is off at borders above all
     same = ENGINE.teach(loss_lesson, PHOTO, network="deeplab-v3plus", truth="deeplab-v3plus")
     assert same.mean < lesson.mean and same.wrong_area < 0.0015  # enlarged once, and once through the photo's size
+
+
+@needs_networks
+def test_the_network_sees_the_photo_and_not_its_map():
+    """As on the other tabs: what is reduced to the maps' size are the scores."""
+    photo = data.chelsea()
+    lesson = ENGINE.teach(loss_lesson, photo, network="fcn-32s", truth="fcn-32s")
+    settings = read_card("fcn-32s")["input_size"], ENGINE.device, ENGINE.dtype(ENGINE.device)
+    grid = class_scores(ENGINE.network("fcn-32s"), photo, *settings)
+    scores = resize(grid, lesson.labels.shape)[0]
+    np.testing.assert_allclose(lesson.scores[:-1], scores[lesson.classes], atol=1e-3)
 
 
 @needs_networks
