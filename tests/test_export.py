@@ -139,6 +139,7 @@ def test_coco_annotations_tile_the_photo():
     assert [a["bbox"] for a in annotations] == [[0, 0, 8, 6], [7, 5, 1, 1], [2, 1, 5, 2]]
     assert [a["area"] for a in annotations] == [37, 1, 10]
     assert [a["id"] for a in annotations] == [1, 2, 3]
+    assert all(a["iscrowd"] == 0 and a["image_id"] == 1 for a in annotations)
     masks = [decode_rle(a["segmentation"]) for a in annotations]
     painted = sum(mask * a["category_id"] for mask, a in zip(masks, annotations, strict=True))
     np.testing.assert_array_equal(painted, labels)

@@ -135,6 +135,8 @@ def test_thirty_two_bits():
     np.testing.assert_array_equal(load_image(Image.fromarray(values))[..., 0], [[0, 255], [1, 2]])
     with pytest.raises(ImageError, match="8 or 16 bits"):
         load_image(Image.fromarray(values * 1000))
+    with pytest.raises(ImageError, match="8 or 16 bits"):
+        load_image(Image.fromarray(values - 1))
 
 
 def test_cmyk():

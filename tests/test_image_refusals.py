@@ -26,7 +26,7 @@ def test_files_that_are_no_pictures(tmp_path):
         load_image(text)
     with pytest.raises(ImageError, match="does not exist"):
         load_image(tmp_path / "missing.png")
-    with pytest.raises(ImageError, match="is a folder"):
+    with pytest.raises(ImageError, match="is a folder: choose one of the pictures"):
         load_image(tmp_path)
     for name in ("a\0b.png", "a" * 5000):
         with pytest.raises(ImageError, match="does not exist|cannot be read"):
@@ -106,6 +106,20 @@ def test_too_many_pixels_are_refused_from_the_header(side, size, monkeypatch):
         warnings.simplefilter("error")
         with pytest.raises(ImageError, match=f"too many pixels .{size}.*limit of 50 megapixels"):
             load_image(bomb)
+
+
+@pytest.mark.parametrize("head", [b"II*\0", b"MM\0*", b"\x89PNG", b"GIF8", b"\xff\xd8\xff"])
+def test_a_picture_cut_after_its_signature_is_damaged_and_not_foreign(head):
+    with pytest.raises(ImageError, match="damaged or incomplete"):
+        load_image(head)
+
+
+def test_sizes_are_told_as_width_and_height(monkeypatch):
+    monkeypatch.setattr(door, "MAX_PIXELS", 99)
+    with pytest.raises(ImageError, match="20 x 10"):
+        load_image(np.zeros((10, 20, 3), np.uint8))
+    with pytest.raises(ImageError, match="is 5 x 0 pixels"):
+        load_image(np.zeros((0, 5, 3), np.uint8))
 
 
 def test_limits_hold_for_arrays_and_pillow_images(monkeypatch):
