@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import json
 from typing import Any
 
 import gradio as gr
@@ -134,7 +135,9 @@ def build_page(engine: Engine) -> gr.Blocks:
         address.copy_on(link, panel.path, said, panel.examples)
         address.restore_on(page, tabs, panel.examples)
         lines = [block for block in page.blocks.values() if is_status(block)]
-        panel.file.change(lambda: [""] * len(lines), None, lines, api_visibility="private", show_progress="hidden")
+        # In the browser: the server's word could come after that of a run on the new photo, and take it away.
+        clear = f"() => {json.dumps([''] * len(lines))}"
+        panel.file.change(None, None, lines, js=clear, api_visibility="private", show_progress="hidden")
         endpoints(workshop)
         give_back_when_left(page, workshop)
     report_quietly(page, said)

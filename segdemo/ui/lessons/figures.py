@@ -51,7 +51,7 @@ def figures_lesson(
     shown = button.click(
         answer, [panel.path, chosen], [board, status, asked_of], show_progress_on=status, **RUN,
     )  # fmt: skip
-    panel.file.change(lambda: ("", ""), None, [board, status], **quiet)  # what was said was about the photo before
+    panel.file.change(None, None, [board, status], js="() => ['', '']", **quiet)  # it was about the photo before
     # Another photo was chosen meanwhile: what has come is of the one before.
     shown.then(lambda asked, now: gr.skip() if asked == now else "", [asked_of, panel.path], board, **quiet)
 
