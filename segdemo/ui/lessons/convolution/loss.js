@@ -2,8 +2,13 @@
 
 const VOID = 255, NO_CLASS = "#808080", DEAREST = 4;  // nats, at the end of the colour scale
 
-// Three decimals, more where it is so small or so near 1 that these would say 0 or 1.
-const probability = (p) => (p < 0.0995 ? precise(p) : p > 0.9995 ? p.toFixed(Math.min(9, 1 + Math.ceil(-Math.log10(1 - p)))) : p.toFixed(3));
+// Three decimals, more where it is so small or so near 1 that its logarithm would not be that of what is written.
+const probability = (p) => (p < 0.001 ? powered(p) : p < 0.0995 ? p.toPrecision(3) : p > 0.9995 ? p.toFixed(Math.min(9, 1 + Math.ceil(-Math.log10(1 - p)))) : p.toFixed(3));
+
+function powered(p) {
+  const power = Math.floor(Math.log10(Math.max(p, 1e-300)));
+  return `${(p / 10 ** power).toFixed(2)} · 10${raised(power)}`;
+}
 
 class LossLesson extends PixelLesson {
   constructor(root, ask) {

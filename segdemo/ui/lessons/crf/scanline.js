@@ -1,7 +1,7 @@
 // HMM against linear-chain CRF: a line of the photo, marginals and best path of both, and all lines together.
 
 const MODELS = [
-  { title: "Hidden Markov model", z: "ln p(X)", matrix: "p(yₙ | yₙ₋₁), counted" },
+  { title: "Hidden Markov model", z: "ln p(X)", matrix: "p(yₙ | yₙ₋₁), counted, each count plus 1" },
   { title: "Linear-chain CRF", z: "ln Z(X)", matrix: "scores a(yₙ₋₁, yₙ), trained" },
 ];
 const minus = (text) => text.replace("-", "−");
