@@ -32,8 +32,7 @@ def test_photos_are_those_of_scikit_image():
     for name in ("chelsea", "astronaut", "coffee", "rocket"):
         np.testing.assert_array_equal(photos[name], getattr(skimage.data, name)())
     for name, called in (("retina", "retina"), ("tissue", "immunohistochemistry")):
-        if name in photos:
-            np.testing.assert_array_equal(photos[name], getattr(skimage.data, called)())
+        np.testing.assert_array_equal(photos[name], getattr(skimage.data, called)())
 
 
 def test_a_missing_file_is_left_out(tmp_path, monkeypatch):
