@@ -57,16 +57,16 @@ def choose_device(wish: str = "auto") -> torch.device:
     return device
 
 
-OBJECT = 40
+PER_OBJECT = 40
 """Bytes of a small Python object, and of the pointer to it."""
 
 
 def size_of(value: Any, depth: int = 6) -> int:
     """About how many bytes hang on ``value``; what hangs on it twice counts twice."""
     if isinstance(value, (str, bytes)):
-        return OBJECT + len(value)
+        return PER_OBJECT + len(value)
     if value is None or isinstance(value, (bool, int, float)):
-        return OBJECT
+        return PER_OBJECT
     if isinstance(value, np.ndarray):
         return value.nbytes
     if isinstance(value, torch.Tensor):
@@ -76,9 +76,9 @@ def size_of(value: Any, depth: int = 6) -> int:
     if depth == 0:
         return 0
     if isinstance(value, dict):
-        return OBJECT + sum(size_of(part, depth - 1) for item in value.items() for part in item)
+        return PER_OBJECT + sum(size_of(part, depth - 1) for item in value.items() for part in item)
     if isinstance(value, (list, tuple)):
-        return OBJECT + sum(size_of(part, depth - 1) for part in value)
+        return PER_OBJECT + sum(size_of(part, depth - 1) for part in value)
     return size_of(vars(value), depth - 1) if hasattr(value, "__dict__") else 0
 
 

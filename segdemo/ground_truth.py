@@ -132,9 +132,12 @@ def read_label_png(data: bytes, name: str, size: tuple[int, int] | None = None) 
     try:
         with Image.open(io.BytesIO(data), formats=("PNG",)) as image:
             _check_size(name, (image.height, image.width), size)
-            colours = packed_colours(image) if image.mode in ("P", "RGB", "RGBA") else None
-            image = image.convert("L") if image.mode in ("1", "LA") else image
-            values = stored_values(image).astype(np.int64) if image.mode in ("P", "L", "I", "I;16") else colours
+            if image.mode in ("1", "LA"):
+                image = image.convert("L")
+            is_plain = image.mode in ("L", "P", "I", "I;16")
+            values = stored_values(image).astype(np.int64) if is_plain else packed(np.asarray(image.convert("RGB")))
+            mode = image.mode if is_plain else "RGB"
+            palette = packed(np.reshape(image.getpalette("RGB"), (-1, 3))) if mode == "P" else None
     except GroundTruthError:
         raise
     except Exception:  # not a PNG, damaged, or too large for Pillow
@@ -142,38 +145,39 @@ def read_label_png(data: bytes, name: str, size: tuple[int, int] | None = None) 
             f"{name} cannot be read as a label map: save it as PNG, whose pixels are exact (JPEG blurs labels), or "
             "choose a .mat file of BSDS500."
         ) from None
-    classes = None if colours is None else voc_classes(colours)
-    if classes is not None:
-        return classes, True
-    is_coloured = values is colours and not np.array_equal(values, (values >> 16) * 0x10101)
-    if values is colours and not is_coloured:
-        values = values >> 16
     present, ranks = np.unique(values, return_inverse=True)
-    ranks = ranks.reshape(values.shape).astype(np.int32)
-    if len(present) > MAX_REGIONS or present[0] < 0:
+    if len(present) > MAX_REGIONS:
         raise GroundTruthError(
             f"{name} holds {len(present)} different colours, so it is a picture and no label map: each region needs one "
             "colour of its own, without soft edges."
         )
-    may_be_classes = np.all((present < len(VOC21)) | (present == IGNORE))
-    if is_coloured or (image.mode.startswith("I") and not may_be_classes):  # of 16 bits
-        return ranks + (ranks >= IGNORE), False  # the 255th region is one like others
+    labels, is_numbered = labels_of(present, mode, palette)
+    return labels.astype(np.int32)[ranks.reshape(values.shape)], is_numbered
+
+
+def labels_of(present: np.ndarray, mode: str, palette: np.ndarray | None = None) -> tuple[np.ndarray, bool]:
+    """The labels (n,) that the values (n,) of a picture, ascending, stand for, and whether they are its numbers.
+
+    ``mode`` is Pillow's: "L", "P", "I", "I;16" or "RGB", whose values are 0xRRGGBB, as those of a ``palette`` are.
+    """
+    if mode in ("P", "RGB"):
+        colours = (present if palette is None else palette[present]).tolist()
+        if any(colours) and VOC_COLOURS.keys() >= set(colours):  # black alone may be of any mask
+            return np.array([VOC_COLOURS[colour] for colour in colours]), True
+    regions = np.arange(len(present))
+    regions += regions >= IGNORE  # the 255th is one like others
+    if mode == "RGB":
+        greys = present >> 16
+        if not np.array_equal(present, packed(np.stack([greys] * 3, -1))):
+            return regions, False
+        present = greys
+    if mode.startswith("I") and np.any((present >= len(VOC21)) & (present != IGNORE)):
+        return regions, False
     masks = {(0, 128, 255): np.array([0, IGNORE, 1]), (0, 255): np.array([0, 1])}
     mask = masks.get(tuple(present))
-    return (present if mask is None else mask)[ranks].astype(np.int32), mask is None
+    return (present, True) if mask is None else (mask, False)
 
 
-def packed_colours(image: Image.Image) -> np.ndarray:
-    """The colours of a picture as numbers 0xRRGGBB, (H, W) int64."""
-    return np.asarray(image.convert("RGB")).astype(np.int64) @ np.array([65536, 256, 1])
-
-
-def voc_classes(colours: np.ndarray) -> np.ndarray | None:
-    """Colours (H, W), 0xRRGGBB, as the classes (H, W) int32 that they stand for in VOC's masks; None where one does not.
-
-    Nor for black alone, which any mask may be.
-    """
-    present, ranks = np.unique(colours, return_inverse=True)
-    if not set(present.tolist()) <= VOC_COLOURS.keys() or present[-1] == 0:
-        return None
-    return np.array([VOC_COLOURS[colour] for colour in present.tolist()], np.int32)[ranks.reshape(colours.shape)]
+def packed(colours: np.ndarray) -> np.ndarray:
+    """Colours (..., 3) as numbers 0xRRGGBB, int64."""
+    return colours.astype(np.int64) @ np.array([65536, 256, 1])

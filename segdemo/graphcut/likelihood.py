@@ -35,8 +35,6 @@ WINDOW = 5.0  # pixels: the width of the window in which texture is measured
 BIN = 6.0  # Lab units: the width of a histogram's bins
 ITERATIONS = 10
 CLOCKS = 2**10  # makes further random numbers of one: the fractions of its large multiples
-
-
 MIDDLE = np.array([MIDDLE_L, 0.0, 0.0])
 PAIRS = ((0, 0), (0, 1), (0, 2), (1, 1), (1, 2), (2, 2))
 

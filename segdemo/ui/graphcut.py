@@ -67,7 +67,7 @@ def graphcut_tab(workshop: Workshop, panel: PhotoPanel, shared: Shared) -> dict[
         with gr.Column(scale=1, min_width=330):
             live = gr.Checkbox(
                 label="live", value=False, elem_id="live",
-                info="cut again after every stroke: the same cut, without its replay and pictures",
+                info="cut again after every stroke and every change of a parameter: the same cut, without its replay and pictures",
             )  # fmt: skip
             run, status = run_buttons(workshop, "Cut")
             target = card("graphcut", family[0].name, family[0].title, "graphcut", shared, HINT)
@@ -94,7 +94,7 @@ def graphcut_tab(workshop: Workshop, panel: PhotoPanel, shared: Shared) -> dict[
         yield from in_status(status, cut(False, *values, progress=progress, request=request))
 
     def live_segment(request: gr.Request, *values):
-        """After a stroke, where live is on: once the seeds suffice, and without replay and progress."""
+        """After a stroke or another change, where live is on: once the seeds suffice, and without replay and progress."""
         results, name, strokes = values[len(panel.shared) :][:3]
         drawn = labels_drawn(strokes, labels[name])
         if not drawn:
@@ -114,9 +114,10 @@ def graphcut_tab(workshop: Workshop, panel: PhotoPanel, shared: Shared) -> dict[
     common = dict(show_progress_on=status, **RUN)
     outputs = [*places([target]), shared.results, status]
     run.click(segment, inputs, outputs, **common)
-    # Strokes call the server only where live is on: what Stop finds in line are cuts that were asked for.
+    # Strokes and parameters call the server only where live is on: what Stop finds in line are cuts that were asked for.
     again = gr.Button("Cut again", elem_id="live-cut", visible="hidden")
-    pad.input(None, live, None, js=CUT_IF_LIVE, api_visibility="private", show_progress="hidden")
+    for changed in (pad.input, live.change, method.change, *(component.change for component in flat)):
+        changed(None, live, None, js=CUT_IF_LIVE, api_visibility="private", show_progress="hidden")
     again.click(live_segment, inputs, outputs, **common | dict(show_progress="hidden", trigger_mode="always_last"))
     method.change(
         lambda name: [method_update(name), *(gr.update(visible=m == name) for m in controls)],

@@ -143,10 +143,16 @@ def shown_key(path: str | None) -> str:
 
 def preview_of(path: str | None) -> str:
     """A usable photo as a data URL if its file is a TIFF, which few browsers show; "" for all others."""
-    if not path or Path(path).suffix.lower() not in (".tif", ".tiff") or not shown_key(path):
+    if not shown_key(path) or not is_tiff(path):
         return ""
     photo = photo_of(path)
     return photo_url(photo, fit(photo, PREVIEW_SIZE).shape[:2])
+
+
+def is_tiff(path: str) -> bool:
+    """Whether a file begins as a TIFF does, whatever it is called."""
+    with open(path, "rb") as file:
+        return file.read(4) in (b"II*\0", b"MM\0*")
 
 
 def trouble_with(path: str | None) -> str:

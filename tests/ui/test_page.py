@@ -18,6 +18,7 @@ from segdemo.ui.page import build_page
 selenium = pytest.importorskip("selenium")
 from page_driver import Driver, served  # noqa: E402
 from selenium.webdriver.common.by import By  # noqa: E402
+from selenium.webdriver.common.keys import Keys  # noqa: E402
 from steady import console_errors  # noqa: E402
 
 NETWORKS = [name for name, m in methods().items() if m.family == "networks" and not m.unavailable()]
@@ -134,6 +135,30 @@ def test_live_cut_follows_each_stroke(page, files):
     page.press("Cut")
     page.wait(lambda: turn() != before and page.result("graphcut"))
     assert page.shares("graphcut") == live  # the button's cut is the same one
+
+
+def test_live_cut_follows_the_parameters(page, files):
+    draw_live(page, files)
+    page.press("Background")
+    page.draw([(0.03, 0.03), (0.2, 0.03)])
+
+    def fact(name):
+        facts = page.browser.execute_script("return arguments[0].maskViewer.result.facts", page.result("graphcut"))
+        return dict(facts)[name]
+
+    before = fact("λ")
+    page.click(page.browser.find_element(By.XPATH, "//button[contains(., 'Graph cut: parameters')]"))
+    page.wait(lambda: page.one("input[type=range][aria-label*=Smoothness]")).send_keys(Keys.LEFT * 5)
+    page.wait(lambda: before == "40" and fact("λ") == "35")
+    page.click(page.browser.find_element(By.XPATH, "//label[contains(., 'α-expansion')]//input"))
+    page.wait(
+        lambda: page.viewer("graphcut").find_element(By.CSS_SELECTOR, "[data-testid=title]").text == "α-expansion"
+    )
+    page.click(page.one("#live input"))
+    title = page.viewer("graphcut").find_element(By.CSS_SELECTOR, "[data-testid=title]")
+    page.click(page.browser.find_element(By.XPATH, "//label[contains(., 'Graph cut')]//input"))
+    time.sleep(1)
+    assert title.text == "α-expansion"  # live is off
 
 
 def test_old_uploads_are_deleted_and_the_examples_stay():

@@ -21,10 +21,10 @@ const lowered = (number) => String(number).replace(/\d/g, (digit) => "₀₁₂�
 const raised = (number) => String(number).replace(/[-\d]/g, (sign) => (sign === "-" ? "⁻" : "⁰¹²³⁴⁵⁶⁷⁸⁹"[sign]));
 
 // Four decimals, or powers of ten for what would be lost in them; below 10⁻¹² is rounding.
-function precise(value) {
+function precise(value, digits = 1) {
   if (Math.abs(value) < 1e-12) return "0";
   const power = Math.floor(Math.log10(Math.abs(value)));
-  return power >= -4 ? value.toFixed(4) : `${(value / 10 ** power).toFixed(1)} · 10${raised(power)}`;
+  return power >= -4 ? value.toFixed(4) : `${(value / 10 ** power).toFixed(digits)} · 10${raised(power)}`;
 }
 
 const clamp = (value, low, high) => Math.min(Math.max(value, low), high);

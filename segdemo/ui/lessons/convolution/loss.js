@@ -2,13 +2,8 @@
 
 const VOID = 255, NO_CLASS = "#808080", DEAREST = 4;  // nats, at the end of the colour scale
 
-// Three decimals, more where it is so small or so near 1 that its logarithm would not be that of what is written.
-const probability = (p) => (p < 0.001 ? powered(p) : p < 0.0995 ? p.toPrecision(3) : p > 0.9995 ? p.toFixed(Math.min(9, 1 + Math.ceil(-Math.log10(1 - p)))) : p.toFixed(3));
-
-function powered(p) {
-  const power = Math.floor(Math.log10(Math.max(p, 1e-300)));
-  return `${(p / 10 ** power).toFixed(2)} · 10${raised(power)}`;
-}
+// Three digits, more where it is so near 1 that these would say 1: what is written has the logarithm beside it.
+const probability = (p) => (p < 1e-6 ? precise(p, 2) : p > 0.9995 ? p.toFixed(Math.min(9, 1 + Math.ceil(-Math.log10(1 - p)))) : p.toPrecision(3));
 
 class LossLesson extends PixelLesson {
   constructor(root, ask) {
