@@ -51,6 +51,7 @@ def address(tmp_path_factory):
             gr.State({}), gr.State([]), truth=gr.State(Truth.of(key_of(str(file)), GroundTruth([CLASSES], True)))
         )
         gr.Button("no photo", elem_id="none").click(lambda: "", None, path)
+        gr.Button("no truth", elem_id="untrue").click(lambda: None, None, shared.truth)
         for name, place in (
             ("patches", lambda: patches_lesson(workshop, panel, READY)),
             ("upsampling", lambda: upsampling_lesson(workshop, panel)),
@@ -271,6 +272,9 @@ def test_the_loss_of_every_pixel(page):
     assert "does not count" in page.part("loss-keys").text
     page.click("loss-map", 0.5, 0.02)  # among what is void
     assert "does not count in training" in page.part("loss-told").text
+    assert not page.part("loss-stale").is_displayed()
+    page.browser.find_element("css selector", "#untrue").click()
+    page.wait(lambda: page.part("loss-stale").is_displayed())
 
 
 @pytest.mark.parametrize(

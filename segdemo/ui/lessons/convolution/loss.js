@@ -22,6 +22,7 @@ class LossLesson extends PixelLesson {
     this.part("wanted").addEventListener("change", () => this.want(this.number("wanted")));
     this.part("learn").addEventListener("click", () => this.learn());
     this.part("forget").addEventListener("click", () => this.want(this.wanted));
+    window.addEventListener("segdemo-truth", () => { if (root.isConnected && this.result && this.result.isPerson) this.part("stale").hidden = false; });
     new ResizeObserver(() => this.result && this.drawCurve()).observe(this.part("curve"));
   }
 

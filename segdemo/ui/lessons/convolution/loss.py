@@ -26,6 +26,8 @@ TEACHER = "deeplab-v3plus"
 OWN = "own"
 """What the page asks for instead of a network's name, to weigh against the ground truth that the visitor loaded."""
 
+TRUTH_CHANGED = "() => { window.dispatchEvent(new Event('segdemo-truth')); }"
+
 LEVELS = 65535
 """Scores are sent in so many steps from the lowest to the highest."""
 
@@ -43,6 +45,8 @@ def loss_board(workshop: Workshop, panel: PhotoPanel, networks: list[Method], sh
         return loss_value(photo, lesson, is_person=is_own)
 
     wire(screen, workshop, panel, compute, own=[shared.truth] if shared.truth else [], is_about_own=is_about_own)
+    if shared.truth:
+        shared.truth.change(None, None, None, js=TRUTH_CHANGED, api_visibility="private", show_progress="hidden")
     return screen
 
 
