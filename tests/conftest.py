@@ -48,3 +48,16 @@ def engines_at_rest():
     for engine in [thing for thing in gc.get_objects() if type(thing) is Engine]:
         if engine._turn.lock.acquire(timeout=60):
             engine._turn.lock.release()
+
+
+@pytest.fixture
+def registered():
+    """Register a method for one test: ``registered(function)`` returns its name."""
+    from segdemo.method import Params, _registry, method
+
+    def register(function):
+        method("trial", family="clustering", title="Trial", params=Params)(function)
+        return "trial"
+
+    yield register
+    _registry.pop("trial", None)

@@ -1,40 +1,18 @@
-"""The engine: devices, budgets, fallback, waiting in line."""
+"""The engine: devices, budgets, fallback."""
 
-import subprocess
-import sys
-import threading
 import time
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+from trial_methods import PHOTO, blank
 
 from segdemo import Engine
 from segdemo.crf.dense import DenseCRF
 from segdemo.engine import LeastRecentlyUsed, choose_device, size_of
-from segdemo.errors import Cancelled, ImageError, ParameterError, SegdemoError
-from segdemo.method import Params, Run, _registry, method, methods
-from segdemo.segmentation import Segmentation, enlarge_labels, heatmap, resize_nearest
-
-PHOTO = np.random.default_rng(0).integers(0, 256, (30, 40, 3), dtype=np.uint8)
-
-
-@pytest.fixture
-def registered():
-    """Register a method for one test: ``registered(function)`` returns its name."""
-
-    def register(function):
-        method("trial", family="clustering", title="Trial", params=Params)(function)
-        return "trial"
-
-    yield register
-    _registry.pop("trial", None)
-
-
-def blank(image, params, run):
-    """A result without content."""
-    return Segmentation(np.zeros(image.shape[:2], np.int32), ["all"], np.zeros((1, 3), np.uint8))
+from segdemo.errors import ImageError, ParameterError, SegdemoError
+from segdemo.method import Run
 
 
 def test_choose_device(monkeypatch):
@@ -235,29 +213,6 @@ def test_a_failed_run_leaves_the_engine_usable(registered):
     assert engine.run(name, PHOTO).method == name
 
 
-def test_visitors_wait_in_line_and_may_give_up(registered):
-    inside, release = threading.Event(), threading.Event()
-
-    def function(image, params, run):
-        """Holds the engine until told."""
-        if params.seed == 0:
-            inside.set()
-            assert release.wait(10)
-        return blank(image, params, run)
-
-    engine, name = Engine("cpu"), registered(function)
-    first = threading.Thread(target=engine.run, args=(name, PHOTO))
-    first.start()
-    assert inside.wait(10)
-    texts = []
-    with pytest.raises(Cancelled):
-        engine.run(name, PHOTO, seed=1, on_step=lambda _, text: texts.append(text), is_cancelled=lambda: len(texts) > 0)
-    assert "waiting" in texts[0]
-    release.set()
-    first.join(10)
-    assert engine.run(name, PHOTO, seed=1).seed == 1
-
-
 def test_bad_requests_are_explained():
     engine = Engine("cpu")
     with pytest.raises(ParameterError, match="no method is called"):
@@ -276,45 +231,6 @@ def test_run_without_engine_offers_no_network():
         Run().network("fcn-8s")
 
 
-def test_enlarged_labels_keep_areas_and_range():
-    labels = np.zeros((20, 30), np.int32)
-    labels[5:15, 10:20] = 2
-    large = enlarge_labels(labels, (200, 300), 3)
-    assert set(np.unique(large)) == {0, 2}
-    assert (large == 2).mean() == pytest.approx((labels == 2).mean(), rel=0.03)
-    np.testing.assert_array_equal(large[5::10, 5::10], labels)
-    many = np.arange(600, dtype=np.int32).reshape(20, 30)
-    np.testing.assert_array_equal(resize_nearest(enlarge_labels(many, (40, 60), 600), (20, 30)), many)
-
-
-def test_labels_grow_with_their_probabilities_where_there_are_some(registered):
-    """At working size the right half is the second label's, but so narrowly that on the photo the border lies left of it."""
-
-    def function(image, params, run):
-        """Two labels side by side, the first almost undecided."""
-        result = blank(image, params, run)
-        second = np.where(np.arange(image.shape[1]) < image.shape[1] // 2, 0.49, 1.0)
-        scores = np.broadcast_to([1 - second, second], (image.shape[0], 2, image.shape[1])).transpose(1, 0, 2)
-        result.labels, result.working_scores = scores.argmax(0), scores.astype(np.float32)
-        result.names, result.palette = ["a", "b"], np.zeros((2, 3), np.uint8)
-        return result
-
-    result = Engine("cpu").run(registered(function), np.zeros((640, 640, 3), np.uint8), working_size=64)
-    found = result.labels[320]
-    assert (np.diff(found) >= 0).all() and 310 <= np.count_nonzero(found == 0) < 320
-    np.testing.assert_array_equal(result.labels, result.scores.argmax(0))
-
-
-def test_a_heatmap_runs_from_dark_violet_to_yellow():
-    violet, green, yellow = (68, 1, 84), (33, 145, 140), (253, 231, 37)  # viridis, as Matplotlib has it
-    shown = heatmap(np.array([[2.0, 3.0, 4.0]]))[0].astype(int)
-    np.testing.assert_allclose(shown, [violet, green, yellow], atol=3)
-    beyond = heatmap(np.array([[-9.0, 0.5, 9.0, np.nan, -np.inf, np.inf]]), 0, 1)[0].astype(int)
-    np.testing.assert_allclose(beyond, [violet, green, yellow, violet, violet, yellow], atol=3)
-    for constant in (np.full((2, 3), 7.0), np.full((2, 3), np.nan)):
-        np.testing.assert_allclose(heatmap(constant).reshape(-1, 3), np.tile(violet, (6, 1)), atol=3)
-
-
 def test_a_lesson_shares_turn_size_and_caches():
     engine, built = Engine("cpu"), []
     photo = np.zeros((200, 100, 3), np.uint8)
@@ -327,88 +243,6 @@ def test_a_lesson_shares_turn_size_and_caches():
         seen = engine.teach(lesson, photo, working_size=100, scribbles=np.ones((200, 100), np.uint8), factor=factor)
         assert seen == ((100, 50, 3), 0.0, factor, True, (100, 50))
     assert built == [1] and not engine._turn.lock.locked()
-
-
-def test_the_warm_up_runs_every_kind_of_graph(monkeypatch):
-    runs = []
-    monkeypatch.setattr("segdemo.turn.PAUSE", 0.0)
-    engine = Engine("cpu")
-    monkeypatch.setattr(engine, "run", lambda name, photo, **options: runs.append((name, options)))
-    engine.warm()
-    kinds = [(name, options["graph"]) for name, options in runs if "graph" in options]
-    assert set(kinds) == {("graphcut", "superpixels"), ("ncut", "pixels")}
-    assert all(("scribbles" in options) == methods()[name].needs_scribbles for name, options in runs)
-
-
-WARMED_AND_USED = """
-import gc
-
-import numpy as np
-from numba.core.dispatcher import Dispatcher
-from skimage import data
-
-from segdemo import Engine, methods
-
-
-def compiled():
-    return {o: len(o.signatures) for o in gc.get_objects() if issubclass(type(o), Dispatcher)}
-
-
-engine = Engine("cpu")
-engine.warm()
-before, photo = compiled(), data.chelsea()
-photo.setflags(write=False)  # as the page hands it over
-seeds = np.zeros(photo.shape[:2], np.uint8)
-seeds[100:104, 100:300], seeds[10:14, 20:400] = 1, 2
-for name, m in methods().items():
-    if m.family != "networks":
-        engine.run(name, photo, scribbles=seeds if m.needs_scribbles else None)
-    elif "/" not in name and not m.unavailable():
-        engine.run(name, photo, crf=True)
-print(sorted(o.__name__ for o, count in compiled().items() if count > before.get(o, 0)))
-"""
-
-
-def test_after_the_warm_up_nothing_is_left_to_compile():
-    """Numba compiles for seconds whenever the types or layouts of arguments are new; in a process of its own none are yet."""
-    ran = subprocess.run([sys.executable, "-c", WARMED_AND_USED], capture_output=True, text=True, check=True)
-    assert ran.stdout.strip() == "[]"
-
-
-def test_the_warm_up_lets_visitors_pass_and_is_named_to_those_who_wait(registered, monkeypatch):
-    """A visitor who comes while one method is warmed up is next, whatever else is still to be warmed up."""
-    inside, release, order, texts = threading.Event(), threading.Event(), [], []
-
-    def function(image, params, run):
-        """Notes whose turn it is, and holds the warm-up until told."""
-        order.append("visitor" if params.seed else "warm-up")
-        run.step(0.5, "half")
-        if not params.seed:
-            inside.set()
-            assert release.wait(10)
-        return blank(image, params, run)
-
-    name = registered(function)
-    trials = {f"trial {k}": _registry[name] for k in range(3)}
-    monkeypatch.setattr("segdemo.engine.methods", lambda: trials)
-    monkeypatch.setattr("segdemo.engine.get_method", trials.get)
-    monkeypatch.setattr("segdemo.turn.PAUSE", 0.0)
-    engine = Engine("cpu")
-    warmer = threading.Thread(target=engine.warm)
-    warmer.start()
-    assert inside.wait(10) and engine.warming == "Trial"
-
-    def on_step(_, text):
-        texts.append(text)
-        release.set()
-
-    engine.run("trial 2", PHOTO, seed=1, on_step=on_step)
-    warmer.join(10)
-    assert order == ["warm-up", "visitor", "warm-up", "warm-up"] and engine.warming is None
-    assert "warming up: compiling Trial" in texts[0] and "half (compiling" in texts[-2]
-    texts.clear()
-    engine.run("trial 2", PHOTO, seed=1, on_step=on_step)
-    assert texts == ["starting", "half", "done"]
 
 
 def test_a_stage_inside_another_counts_once():
