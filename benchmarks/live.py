@@ -27,6 +27,8 @@ from .graphcut import BACKGROUND_STROKES, OBJECT_STROKES
 from .startup import WARM_UP, free_port
 
 SIZE = 512
+PAUSE = 1.0
+"""Seconds after a stroke, in which it should be answered."""
 MORE_STROKES = (  # label, from, to as parts of width and height
     (2, (0.1, 0.9), (0.25, 0.95)), (1, (0.6, 0.7), (0.7, 0.75)), (2, (0.5, 0.02), (0.6, 0.03)), (1, (0.35, 0.4), (0.4, 0.42)),
     (2, (0.85, 0.5), (0.9, 0.55)), (1, (0.5, 0.85), (0.55, 0.9)), (2, (0.3, 0.05), (0.33, 0.12)), (1, (0.45, 0.6), (0.5, 0.65)),
@@ -99,8 +101,8 @@ def measure(address: str, name: str) -> list[tuple[float, dict[str, float]]]:
             browser.execute_script(WATCH)
             for count, (label, *points) in enumerate(MORE_STROKES, 1):
                 draw(browser, label, *points)
+                time.sleep(PAUSE)  # asking the browser again and again would take from its cores
                 wait(lambda count=count: browser.execute_script("return window.liveTimes.length") >= count)
-                time.sleep(0.3)
             return browser.execute_script("return window.liveTimes")
         finally:
             browser.quit()

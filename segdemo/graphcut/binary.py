@@ -21,6 +21,7 @@ from ..lab import lab_colours
 from ..labels import BINARY
 from ..method import Params, Run, method, require_scribbles
 from ..segmentation import Picture, Segmentation, heatmap
+from ..strips import in_strips
 from .connection import connection_log_prior
 from .deep import feature_log_odds, principal_components
 from .energy import (
@@ -184,9 +185,20 @@ def log_scores(image: np.ndarray, seeds: np.ndarray, params: CutParams, run: Run
     if share > 0 and params.colour_weight + params.texture_weight > 0:
         first = likelier_labels(connected_scores(prior + logs, seeds, params), seeds)
         learned = stroke_log_likelihoods(image, np.where(seeds > 0, seeds, first + 1), params, run, labels)
-        top = np.maximum(logs, learned)
-        logs = top + np.log((1 - share) * np.exp(logs - top) + share * np.exp(learned - top))
+        mix_in(logs, learned, share)
     return connected_scores(prior + logs, seeds, params)
+
+
+def mix_in(logs: np.ndarray, others: np.ndarray, share: float) -> None:
+    """ln of (1 - share) exp(logs) + share exp(others), arrays of one shape, written to ``logs``."""
+    logs, others = logs.reshape(-1), others.reshape(-1)
+
+    def mix(_: int, start: int, stop: int) -> None:
+        own, other = logs[start:stop], others[start:stop]
+        top = np.maximum(own, other)
+        own[:] = top + np.log((1 - share) * np.exp(own - top) + share * np.exp(other - top))
+
+    in_strips(mix, len(logs))
 
 
 def connected_scores(scores: np.ndarray, seeds: np.ndarray, params: CutParams) -> np.ndarray:

@@ -1,8 +1,9 @@
 """The compiled loops over pixels and Gaussians behind ``likelihood.py`` and ``grabcut.py``.
 
-The logarithm of a Gaussian is a polynomial of second degree in the colour's coordinates, whose ten
-coefficients ``Mixture.coefficients`` gives. All loops work on blocks of pixels that stay in the fastest
-cache, with the coordinates in rows, one Gaussian after the other: so the compiler computes sixteen pixels at once.
+The logarithm of a Gaussian is a polynomial of second degree in the colour's coordinates, with ten coefficients,
+and what a fit needs to know of its pixels are sums of the same ten monomials, its moments. Loops over pixels work on
+blocks that stay in the fastest cache, with the coordinates in rows, one Gaussian after the other: so the compiler
+computes many pixels at once.
 """
 
 from __future__ import annotations
@@ -11,6 +12,9 @@ import numpy as np
 from numba import njit
 
 MIDDLE_L = 50.0  # of Lab; powers of what lies around it stay small
+NOISE = 2.0  # Lab units: the least spread of a colour, about that of camera noise and JPEG
+PRIOR_SPREAD, PRIOR_PIXELS = 10.0, 3.0  # a component's spread before it has seen a pixel, and what that is worth
+CLOCKS = 2**10  # makes further random numbers of one: the fractions of its large multiples
 BLOCK = 512  # pixels
 LOG2_E = np.float32(1.4426950408889634)
 # 2^f for f in [0, 1), interpolated at Chebyshev's nodes: right to 2e-7
@@ -160,6 +164,102 @@ def _add_shares(block, shares, total, count, sums):
         s9 += share * z * z
     for column, value in enumerate((s0, s1, s2, s3, s4, s5, s6, s7, s8, s9)):
         sums[column] += value
+
+
+@compiled
+def fitted_gaussians(moments):
+    """Gaussians fitted to the ``monomials``' sums of their pixels, (K, 10) float64.
+
+    Returns weights (K,), which sum to 1, means (K, 3) around the middle of Lab, and covariances (K, 3, 3), each with
+    a weak prior and never narrower than ``NOISE`` in any direction.
+    """
+    count, total = len(moments), moments[:, 0].sum()
+    weights, means, covariances = np.empty(count), np.empty((count, 3)), np.empty((count, 3, 3))
+    for k in range(count):
+        owned, column = moments[k, 0], 4
+        weights[k] = (owned + 1e-9) / (total + count * 1e-9)
+        for i in range(3):
+            centre = moments[:, 1 + i].sum() / total  # of all pixels: the place of a component that has none
+            means[k, i] = (moments[k, 1 + i] + 1e-6 * centre) / (owned + 1e-6)
+        for i in range(3):
+            for j in range(i, 3):
+                scatter = moments[k, column] - owned * means[k, i] * means[k, j]
+                if i == j:
+                    scatter += PRIOR_PIXELS * PRIOR_SPREAD**2
+                covariance = scatter / (owned + PRIOR_PIXELS) + (NOISE**2 if i == j else 0.0)
+                covariances[k, i, j] = covariances[k, j, i] = covariance
+                column += 1
+    return weights, means, covariances
+
+
+@compiled
+def gaussian_coefficients(weights, means, covariances):
+    """(K, 10): the coefficients of each ln(weight x density) in the order of ``monomials``; arguments as above."""
+    coefficients, precision = np.empty((len(weights), 10)), np.empty((3, 3))
+    for k in range(len(weights)):
+        c, mean = covariances[k], means[k]
+        for i in range(3):  # the inverse by cofactors, whose indices go round
+            for j in range(3):
+                i1, i2, j1, j2 = (i + 1) % 3, (i + 2) % 3, (j + 1) % 3, (j + 2) % 3
+                precision[i, j] = c[i1, j1] * c[i2, j2] - c[i1, j2] * c[i2, j1]
+        determinant = c[0, 0] * precision[0, 0] + c[0, 1] * precision[0, 1] + c[0, 2] * precision[0, 2]
+        constant, column = np.log(weights[k]) - 0.5 * np.log(determinant) - 1.5 * np.log(2 * np.pi), 4
+        for i in range(3):
+            pull = (precision[i, 0] * mean[0] + precision[i, 1] * mean[1] + precision[i, 2] * mean[2]) / determinant
+            coefficients[k, 1 + i] = pull
+            constant -= 0.5 * pull * mean[i]
+            for j in range(i, 3):  # -1/2 on the diagonal, and off it both halves together: -1
+                coefficients[k, column] = precision[i, j] / determinant * (-0.5 if i == j else -1.0)
+                column += 1
+        coefficients[k, 0] = constant
+    return coefficients
+
+
+@compiled
+def maximize_expectation(colours, moments, iterations):
+    """Expectation maximization on (n, 3) float32 colours, from the Gaussians fitted to ``moments``, which it updates."""
+    for _ in range(iterations):
+        weights, means, covariances = fitted_gaussians(moments)
+        coefficients = gaussian_coefficients(weights, means, covariances).astype(np.float32)
+        moments[:] = 0
+        shared_moments(colours, coefficients, moments)
+
+
+@compiled
+def seed_centres(colours, components, chance):
+    """k-means++ (Arthur & Vassilvitskii 2007): (K, 3) of the (n, 3) colours, fewer if fewer are different.
+
+    Each colour draws by its own number of ``chance``, (n,) in [0, 1): of n exponential clocks whose rates are the
+    colours' weights, each is the first to ring with the right probability. So a few colours more or less, as the
+    next stroke brings them, seldom change what is drawn among the others.
+    """
+    centres, weight = np.empty((components, 3)), np.ones(len(colours))
+    for drawn in range(components):
+        first, soonest = -1, np.inf
+        for p in range(len(colours)):
+            if weight[p] > 0:
+                multiple = chance[p] * (CLOCKS * (CLOCKS + drawn))  # its fraction is another number for each draw
+                rings = -np.log(1 - (multiple - np.floor(multiple))) / weight[p]
+                if rings < soonest:
+                    first, soonest = p, rings
+        if first < 0:
+            return centres[:drawn]
+        for channel in range(3):
+            centres[drawn, channel] = colours[first, channel]
+        a, b, c = centres[drawn, 0], centres[drawn, 1], centres[drawn, 2]
+        for p in range(len(colours)):
+            squared = (colours[p, 0] - a) ** 2 + (colours[p, 1] - b) ** 2 + (colours[p, 2] - c) ** 2
+            weight[p] = min(weight[p], squared) if drawn else squared  # squared distance to the nearest centre
+    return centres
+
+
+@compiled
+def nearest_centres(colours, components, chance, iterations):
+    """k-means on (n, 3) float64 colours, seeded by k-means++: (n,) the index of each colour's centre."""
+    centres, labels = seed_centres(colours, components, chance), np.zeros(len(colours), np.intp)
+    for _ in range(iterations):
+        centres = next_centres(colours, centres, labels)
+    return labels
 
 
 @compiled

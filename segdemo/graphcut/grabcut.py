@@ -323,4 +323,4 @@ def fit_labels(colours: np.ndarray, labels: np.ndarray, components: int, run: Ru
     """A mixture for each of background and object."""
     flat, chance = colours.reshape(-1, 3), run.rng.random(labels.size)
     own = [np.flatnonzero(labels == label) for label in (BACKGROUND, OBJECT)]
-    return [fit_mixture(flat, places, components, chance) for places in own]
+    return in_strips(lambda label, *_: fit_mixture(flat, own[label], components, chance), len(own), len(own))

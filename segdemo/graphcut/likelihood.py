@@ -24,17 +24,22 @@ from scipy.ndimage import gaussian_filter
 from ..distance import distance_map
 from ..strips import in_strips
 from .energy import STEPS, compiled, squared_contrasts
-from .gaussians import MIDDLE_L, densities, next_centres, shared_moments
+from .gaussians import (
+    MIDDLE_L,
+    component_moments,
+    densities,
+    fitted_gaussians,
+    gaussian_coefficients,
+    maximize_expectation,
+    nearest_centres,
+)
 
-NOISE = 2.0  # Lab units: the least spread of a colour, about that of camera noise and JPEG
-PRIOR_SPREAD, PRIOR_PIXELS = 10.0, 3.0  # a component's spread before it has seen a pixel, and what that is worth
 OUTLIERS = 0.05  # the share of pixels taken to have any colour at all
 GAMUT = 100.0 * 180.0 * 180.0  # about the volume of Lab that sRGB photos reach, for the density of outliers
 MOST_SAMPLES = 4000  # pixels per label that a model is learned from
 WINDOW = 5.0  # pixels: the width of the window in which texture is measured
 BIN = 6.0  # Lab units: the width of a histogram's bins
 ITERATIONS = 10
-CLOCKS = 2**10  # makes further random numbers of one: the fractions of its large multiples
 MIDDLE = np.array([MIDDLE_L, 0.0, 0.0])
 PAIRS = ((0, 0), (0, 1), (0, 2), (1, 1), (1, 2), (2, 2))
 
@@ -55,7 +60,7 @@ class Mixture:
     Attributes:
         weights: (K,) float64, summing to 1.
         means: (K, 3) float64.
-        covariances: (K, 3, 3) float64, never narrower than ``NOISE`` in any direction.
+        covariances: (K, 3, 3) float64, never narrower than ``gaussians.NOISE`` in any direction.
     """
 
     def __init__(self, colours: np.ndarray, memberships: np.ndarray):
@@ -70,16 +75,7 @@ class Mixture:
         return mixture
 
     def _fit(self, moments: np.ndarray) -> None:
-        owned = moments[:, 0]  # (K,) pixels
-        self.weights = (owned + 1e-9) / (owned + 1e-9).sum()
-        centre = moments[:, 1:4].sum(axis=0) / owned.sum()
-        means = (moments[:, 1:4] + 1e-6 * centre) / (owned + 1e-6)[:, None]  # around MIDDLE
-        products = np.empty((len(owned), 3, 3))
-        for column, (i, j) in enumerate(PAIRS, 4):
-            products[:, i, j] = products[:, j, i] = moments[:, column]
-        scatter = products - owned[:, None, None] * means[:, :, None] * means[:, None, :]
-        prior = PRIOR_PIXELS * PRIOR_SPREAD**2 * np.eye(3)
-        self.covariances = (scatter + prior) / (owned + PRIOR_PIXELS)[:, None, None] + NOISE**2 * np.eye(3)
+        self.weights, means, self.covariances = fitted_gaussians(moments)
         self.means = means + MIDDLE
 
     def log_components(self, colours: np.ndarray) -> np.ndarray:
@@ -91,12 +87,7 @@ class Mixture:
 
     def coefficients(self) -> np.ndarray:
         """(K, 10): of each component's ln(weight x density) in the order of ``monomials``."""
-        precisions = np.linalg.inv(self.covariances)  # (K, 3, 3)
-        means = self.means - MIDDLE
-        pull = np.einsum("kij,kj->ki", precisions, means)
-        constants = np.log(self.weights) + 0.5 * np.linalg.slogdet(precisions)[1] - 1.5 * np.log(2 * np.pi)
-        squares = precisions * (np.eye(3) - 2) / 2  # -1/2 on the diagonal, and off it both halves together: -1
-        return np.column_stack([constants - 0.5 * (pull * means).sum(1), pull, *(squares[:, i, j] for i, j in PAIRS)])
+        return gaussian_coefficients(self.weights, self.means - MIDDLE, self.covariances)
 
     def density(self, colours: np.ndarray) -> np.ndarray:
         """The density at (n, 3) colours, (n,) float32."""
@@ -106,47 +97,18 @@ class Mixture:
         return sums
 
 
-def seed_centres(colours: np.ndarray, components: int, chance: np.ndarray) -> np.ndarray:
-    """k-means++ (Arthur & Vassilvitskii 2007): (K, 3) of the (n, 3) colours, fewer if fewer are different.
-
-    Each colour draws by its own number of ``chance``, (n,) in [0, 1): of n exponential clocks whose rates are the
-    colours' weights, each is the first to ring with the right probability. So a few colours more or less, as the
-    next stroke brings them, seldom change what is drawn among the others.
-    """
-    centres, weight = np.empty((0, 3)), np.ones(len(colours))
-    while len(centres) < components and weight.any():
-        multiple = chance * (CLOCKS * (CLOCKS + len(centres)))  # its fraction is another number for each draw
-        with np.errstate(divide="ignore"):
-            first = (-np.log(1 - (multiple - np.floor(multiple))) / weight).argmin()
-        squared = ((colours - colours[first]) ** 2).sum(axis=1)
-        weight = np.minimum(weight, squared) if len(centres) else squared  # squared distance to the nearest centre
-        centres = np.vstack([centres, colours[first]])
-    return centres
-
-
-def nearest_centres(colours: np.ndarray, components: int, chance: np.ndarray) -> np.ndarray:
-    """k-means on (n, 3) colours, seeded by k-means++: (n,) the index of each colour's centre."""
-    centres, labels = seed_centres(colours, components, chance), np.empty(len(colours), np.intp)
-    for _ in range(ITERATIONS):
-        centres = next_centres(colours, centres, labels)
-    return labels
-
-
 def fit_mixture(colours: np.ndarray, places: np.ndarray, components: int, chance: np.ndarray) -> Mixture:
     """Expectation maximization from a k-means start.
 
     ``colours`` is (n, 3), ``chance`` (n,) a random number in [0, 1) for each; learned is from those at ``places``, at least one.
     """
     places = sample(places, chance)
-    colours, chance = colours[places], chance[places]
-    nearest = nearest_centres(colours.astype(np.float64), components, chance)
-    mixture = Mixture(colours, np.eye(nearest.max() + 1)[nearest])
-    colours = np.ascontiguousarray(colours, np.float32)
-    for _ in range(ITERATIONS):
-        moments = np.zeros((len(mixture.weights), 10))
-        shared_moments(colours, mixture.coefficients().astype(np.float32), moments)
-        mixture = Mixture.from_moments(moments)
-    return mixture
+    colours = np.ascontiguousarray(colours[places], np.float32)
+    nearest = nearest_centres(colours.astype(np.float64), components, chance[places], ITERATIONS).astype(np.uint8)
+    moments = np.zeros((1, nearest.max() + 1, 10))
+    component_moments(colours, np.zeros_like(nearest), nearest[None], moments)
+    maximize_expectation(colours, moments[0], ITERATIONS)
+    return Mixture.from_moments(moments[0])
 
 
 class Histogram:
@@ -194,14 +156,16 @@ def colour_log_likelihoods(
     """
     height, width, channels = colours.shape
     flat = colours.reshape(-1, channels)
-    logs = np.empty((labels, height, width), np.float32)
+    logs = np.empty((labels, len(flat)), np.float32)
     chance = rng.random(len(flat))
-    for label in range(labels):
+
+    def learn(label: int, *_: int) -> Mixture | Histogram:
         own = np.flatnonzero(scribbles == label + 1)
-        learned = fit_mixture(flat, own, components, chance) if model == "mixture" else Histogram(flat[own])
-        density = (1 - OUTLIERS) * learned.density(flat) + np.float32(OUTLIERS / GAMUT)
-        logs[label] = np.log(density).reshape(height, width)
-    return logs
+        return fit_mixture(flat, own, components, chance) if model == "mixture" else Histogram(flat[own])
+
+    for learned, log in zip(in_strips(learn, labels, labels), logs, strict=True):
+        np.log((1 - OUTLIERS) * learned.density(flat) + np.float32(OUTLIERS / GAMUT), out=log)
+    return logs.reshape(labels, height, width)
 
 
 def textures(colours: np.ndarray) -> np.ndarray:

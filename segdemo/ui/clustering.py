@@ -7,7 +7,8 @@ from gradio.components import Component
 
 from ..method import methods
 from .cards import RUN, Shared, card, in_status, places, run_buttons, run_cards
-from .controls import controls_for, named
+from .controls import controls_for, named, of_method
+from .gathering import gather, values_of
 from .lessons.clustering import clustering_lessons
 from .photo import PhotoPanel
 from .truth import truth_column, truth_panel
@@ -45,19 +46,15 @@ def clustering_tab(workshop: Workshop, panel: PhotoPanel, shared: Shared) -> dic
         column, screen = truth_column()
     truth_panel(panel, shared, column, screen)
     clustering_lessons(workshop, panel)
-    names = [(c, list(controls[c.method])) for c in cards]
-    flat = [component for c in cards for component in controls[c.method].values()]
 
-    def segment(request: gr.Request, path, working_size, seed, results, selected, *values, progress=gr.Progress()):
-        rest, jobs = iter(values), []
-        for target, fields in names:
-            params = dict(zip(fields, rest, strict=False)) if fields else {}
-            if target.method in selected:
-                jobs.append((target, params | {"working_size": working_size, "seed": seed}))
+    def segment(request: gr.Request, path, working_size, seed, results, selected, gathered, progress=gr.Progress()):
+        values, common = values_of(gathered), {"working_size": working_size, "seed": seed}
+        jobs = [(c, of_method(c.method, values) | common) for c in cards if c.method in selected]
         yield from in_status(status, run_cards(workshop, jobs, path, results, shared, status, progress, request))
 
-    run.click(
-        segment, [*panel.shared, shared.results, chosen, *flat], [*places(cards), shared.results, status],
+    pressed, gathered = gather(run.click, named(controls))
+    pressed.then(
+        segment, [*panel.shared, shared.results, chosen, gathered], [*places(cards), shared.results, status],
         show_progress_on=status, **RUN,
     )  # fmt: skip
     chosen.change(

@@ -51,3 +51,8 @@ def controls_for(params: type[Params], only=lambda name: True, strip: str = "") 
 def named(controls: Mapping[str, Mapping[str, Component]]) -> dict[str, Component]:
     """The controls of several methods under ``method.parameter``."""
     return {f"{method}.{name}": field for method, fields in controls.items() for name, field in fields.items()}
+
+
+def of_method(method: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Of values under ``method.parameter``, as ``named`` calls them, those of one method by parameter."""
+    return {name.split(".", 1)[1]: value for name, value in values.items() if name.startswith(f"{method}.")}

@@ -12,7 +12,8 @@ from ..engine import Engine
 from ..method import methods
 from ..segmentation import Segmentation
 from .cards import RUN, Shared, card, in_status, places, run_buttons, run_cards
-from .controls import controls_for, named
+from .controls import controls_for, named, of_method
+from .gathering import gather, values_of
 from .lessons.boxes import lesson_box, lesson_group
 from .lessons.graph_patch import graph_lesson
 from .lessons.solutions import solutions_lesson
@@ -78,11 +79,10 @@ def graphcut_tab(workshop: Workshop, panel: PhotoPanel, shared: Shared) -> dict[
             gr.Row(elem_classes="parameters"),
         ):
             controls[m.name] = (box, controls_for(m.params))
-    flat = [component for _, fields in controls.values() for component in fields.values()]
+    parameters = named({name: fields for name, (_, fields) in controls.items()})
 
-    def cut(is_live, path, working_size, seed, results, name, strokes, *values, progress, request):
-        rest = iter(values)
-        params = {m: {field: next(rest) for field in fields} for m, (_, fields) in controls.items()}[name]
+    def cut(is_live, path, working_size, seed, results, name, strokes, gathered, *, progress, request):
+        params = of_method(name, values_of(gathered))
         seeds = seeds_on(key_of(path), strokes, photo_of(path).shape[:2], labels[name])
         params |= {"working_size": working_size, "seed": seed, "scribbles": seeds, "keep_frames": not is_live}
         job = (replace(target, method=name), params)
@@ -110,15 +110,19 @@ def graphcut_tab(workshop: Workshop, panel: PhotoPanel, shared: Shared) -> dict[
             updates |= update
         return updates
 
-    inputs = [*panel.shared, shared.results, method, pad, *flat]
+    inputs = [*panel.shared, shared.results, method, pad]
     common = dict(show_progress_on=status, **RUN)
     outputs = [*places([target]), shared.results, status]
-    run.click(segment, inputs, outputs, **common)
+    pressed, gathered = gather(run.click, parameters)
+    pressed.then(segment, [*inputs, gathered], outputs, **common)
     # Strokes and parameters call the server only where live is on: what Stop finds in line are cuts that were asked for.
     again = gr.Button("Cut again", elem_id="live-cut", visible="hidden")
-    for changed in (pad.input, live.change, method.change, *(component.change for component in flat)):
+    for changed in (pad.input, live.change, method.change, *(component.change for component in parameters.values())):
         changed(None, live, None, js=CUT_IF_LIVE, api_visibility="private", show_progress="hidden")
-    again.click(live_segment, inputs, outputs, **common | dict(show_progress="hidden", trigger_mode="always_last"))
+    asked, gathered = gather(again.click, parameters)
+    asked.then(
+        live_segment, [*inputs, gathered], outputs, **common | dict(show_progress="hidden", trigger_mode="always_last")
+    )
     method.change(
         lambda name: [method_update(name), *(gr.update(visible=m == name) for m in controls)],
         method, [pad, *(box for box, _ in controls.values())], api_visibility="private", show_progress="hidden",
@@ -136,7 +140,7 @@ def graphcut_tab(workshop: Workshop, panel: PhotoPanel, shared: Shared) -> dict[
             graph_lesson(workshop, panel, pad, fields)
         with lesson_box("All solutions over λ", "solutions-lesson"):
             solutions_lesson(workshop, panel, pad, fields)
-    return {"graphcut": method, "live": live} | named({name: fields for name, (_, fields) in controls.items()})
+    return {"graphcut": method, "live": live} | parameters
 
 
 def suffices(method: str, drawn: set[int]) -> bool:

@@ -14,6 +14,7 @@ from ..method import Method, get_method, methods
 from ..networks.inference import NetworkParams, is_public
 from .cards import RUN, Card, Shared, card, in_status, places, run_buttons, run_cards
 from .controls import controls_for, named
+from .gathering import gather, values_of
 from .lessons.boxes import lesson_box, lesson_group
 from .lessons.convolution import atrous_lesson, branches_lesson, loss_board, patches_lesson, upsampling_lesson
 from .lessons.crf import film_lesson, pairwise_lesson, scanline_lesson, terms_lesson
@@ -94,8 +95,10 @@ def networks_tab(workshop: Workshop, panel: PhotoPanel, shared: Shared) -> dict[
         admitted = {"without": (False,), "with": (True,), "both": (False, True)}[crf]
         return [c for c in cards if c.method in selected and c.fixed["crf"] in admitted]
 
-    def segment(request: gr.Request, path, working_size, seed, results, selected, crf, *values, progress=gr.Progress()):
-        params = dict(zip(controls, values, strict=True)) | {"working_size": working_size, "seed": seed}
+    def segment(
+        request: gr.Request, path, working_size, seed, results, selected, crf, gathered, progress=gr.Progress()
+    ):
+        params = values_of(gathered) | {"working_size": working_size, "seed": seed}
         jobs = [(c, takes(c.method, params)) for c in wanted_cards(selected, crf)]
         done: list[str] = []
         for update in in_status(status, run_cards(workshop, jobs, path, results, shared, status, progress, request)):
@@ -113,8 +116,9 @@ def networks_tab(workshop: Workshop, panel: PhotoPanel, shared: Shared) -> dict[
             gr.update(visible=name in selected) for name in switches
         ]
 
-    run.click(
-        segment, [*panel.shared, shared.results, chosen, refinement, *controls.values()],
+    pressed, gathered = gather(run.click, controls)
+    pressed.then(
+        segment, [*panel.shared, shared.results, chosen, refinement, gathered],
         [*places(cards), shared.results, status, table, gallery],
         show_progress_on=status, **RUN,
     )  # fmt: skip

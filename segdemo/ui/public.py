@@ -12,6 +12,7 @@ from ..errors import Cancelled, SegdemoError
 from ..networks import official
 from .assets import LIVE, problem
 from .cards import RUN, Shared, card, in_status, places, run_cards, stop_on
+from .gathering import gather, values_of
 from .photo import PhotoPanel
 from .waiting import STATUS
 from .workshop import Workshop
@@ -77,18 +78,13 @@ def public_checkpoints(
         return describe(name), "Downloaded. Press Run it."
 
     def segment(
-        request: gr.Request, path, working_size, seed, results, name, crf, label_set, *values, progress=gr.Progress()
+        request: gr.Request, path, working_size, seed, results, name, crf, label_set, gathered, progress=gr.Progress()
     ):
         if official.unavailable(name):  # said once, not in both cards
             yield {status: problem("This checkpoint is not here yet: press Download first.")}
             return
-        params = dict(zip(controls, values, strict=True)) | {
-            "working_size": working_size,
-            "seed": seed,
-            "labels": label_set,
-        }
-        known = official.OfficialParams.model_fields
-        params = {key: value for key, value in params.items() if key in known}
+        params = values_of(gathered) | {"working_size": working_size, "seed": seed, "labels": label_set}
+        params = {key: value for key, value in params.items() if key in official.OfficialParams.model_fields}
         admitted = {"without": (False,), "with": (True,), "both": (False, True)}[crf]
         title = official.official()[name].title
         jobs = [(replace(c, method=name, title=title), params) for c in cards if c.fixed["crf"] in admitted]
@@ -106,8 +102,9 @@ def public_checkpoints(
         show_progress_on=status,
         api_visibility="private",
     )
-    run.click(
-        segment, [*panel.shared, shared.results, choice, refinement, labels, *controls.values()],
+    pressed, gathered = gather(run.click, controls)
+    pressed.then(
+        segment, [*panel.shared, shared.results, choice, refinement, labels, gathered],
         [*places(cards), shared.results, status],
         show_progress_on=status, **RUN,
     )  # fmt: skip

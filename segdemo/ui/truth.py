@@ -36,6 +36,10 @@ HINT = (
 )
 NOTHING_RUN = "Run methods on this photo: each result is measured here."
 QUIET = dict(api_visibility="private", show_progress="hidden")
+SCORE_IF_TRUTH = """() => {
+  if (document.querySelector('#viewer-truth .sv[data-state=result]')) document.querySelector('#score-again').click();
+  return [];
+}"""
 
 
 @dataclass(frozen=True, eq=False)  # Gradio hashes what a state holds: by identity, as arrays have no hash
@@ -74,8 +78,11 @@ def truth_panel(panel: PhotoPanel, shared: Shared, column: gr.Column, screen: gr
 
     file.change(load_truth, [file, panel.path], [truth, column, screen, said], **QUIET)
     panel.file.change(follow_photo, [truth, file, panel.path], [file, truth, column, screen, said], **QUIET)
-    for state in (truth, shared.results):
-        state.change(
+    # Results call the server only where there is a truth: a question after every live cut would make the page slower.
+    again = gr.Button("Score again", elem_id="score-again", visible="hidden")
+    shared.results.change(None, None, None, js=SCORE_IF_TRUTH, **QUIET)
+    for asked in (truth.change, again.click):
+        asked(
             lambda found, results: score_table(found, list(results.values())), [truth, shared.results], table, **QUIET
         )
 

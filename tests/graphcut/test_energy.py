@@ -6,10 +6,9 @@ from scipy.sparse.csgraph import dijkstra
 from scipy.stats import multivariate_normal
 
 from segdemo.graphcut import energy
-from segdemo.graphcut.gaussians import next_centres, shared_moments
+from segdemo.graphcut.gaussians import NOISE, PRIOR_PIXELS, PRIOR_SPREAD, next_centres, seed_centres, shared_moments
 from segdemo.graphcut.likelihood import (
     GAMUT,
-    NOISE,
     OUTLIERS,
     Histogram,
     Mixture,
@@ -18,7 +17,6 @@ from segdemo.graphcut.likelihood import (
     geodesic_distances,
     nearness_log_prior,
     posterior_costs,
-    seed_centres,
     step_lengths,
     textures,
 )
@@ -105,6 +103,18 @@ def test_mixture_density_is_a_sum_of_gaussians():
     )
     np.testing.assert_allclose(mixture.density(points), expected, rtol=1e-4)
     assert mixture.weights.sum() == pytest.approx(1)
+
+
+def test_a_fit_has_the_mean_and_the_covariance_of_its_shares_with_a_weak_prior():
+    rng = RNG(15)
+    colours, shares = rng.normal(size=(400, 3)) * (10, 20, 5) + (60, 10, -20), rng.dirichlet((1, 1, 1), 400)
+    mixture = Mixture(colours, shares)
+    for k, owned in enumerate(shares.sum(axis=0)):
+        scatter = owned * np.cov(colours.T, aweights=shares[:, k], ddof=0)
+        widened = (scatter + PRIOR_PIXELS * PRIOR_SPREAD**2 * np.eye(3)) / (owned + PRIOR_PIXELS) + NOISE**2 * np.eye(3)
+        np.testing.assert_allclose(mixture.weights[k], owned / 400, rtol=1e-6)
+        np.testing.assert_allclose(mixture.means[k], np.average(colours, axis=0, weights=shares[:, k]), rtol=1e-6)
+        np.testing.assert_allclose(mixture.covariances[k], widened, rtol=1e-6, atol=1e-6)
 
 
 def test_one_step_of_expectation_maximization():

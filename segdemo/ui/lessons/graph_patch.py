@@ -19,6 +19,7 @@ from ...image import fit
 from ...lessons.graph_patch import LARGEST, SMALLEST, PatchLesson, graph_patch
 from ...segmentation import resize_nearest
 from ..assets import beside
+from ..gathering import gather, values_of
 from ..photo import PhotoPanel
 from ..scribble_pad import BINARY_BRUSHES
 from ..viewer.payload import photo_url
@@ -44,16 +45,17 @@ def graph_lesson(workshop: Workshop, panel: PhotoPanel, pad: gr.HTML, fields: di
         elem_id="graph-patch",
     )
 
-    def show(request: gr.Request, value, path, working_size, seed, strokes, *values):
+    def show(request: gr.Request, value, path, working_size, seed, strokes, gathered):
         def params(photo: np.ndarray) -> dict[str, Any]:
-            return dict(zip(fields, values)) | {"seed": seed} | read_ask(value, photo.shape[:2], working_size)
+            return values_of(gathered) | {"seed": seed} | read_ask(value, photo.shape[:2], working_size)
 
         def compute() -> dict[str, Any]:
             return taught(workshop, graph_patch, params, patch_value, path, request, strokes or {})
 
         return answered(lesson, request, value, compute)
 
-    lesson.input(show, [lesson, *panel.shared, pad, *fields.values()], lesson, **WIRING)
+    asks, gathered = gather(lesson.input, fields)
+    asks.then(show, [lesson, *panel.shared, pad, gathered], lesson, **WIRING)
     empty_with(panel, lesson)
     return lesson
 

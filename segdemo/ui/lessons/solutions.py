@@ -18,6 +18,7 @@ from ...image import fit
 from ...lessons.solutions import Solution, solutions
 from ...segmentation import resize_nearest
 from ..assets import beside
+from ..gathering import gather, values_of
 from ..photo import PhotoPanel
 from ..viewer.payload import photo_url
 from ..workshop import Workshop
@@ -45,8 +46,8 @@ def solutions_lesson(workshop: Workshop, panel: PhotoPanel, pad: gr.HTML, fields
         elem_id="solutions",
     )
 
-    def show(request: gr.Request, value, path, working_size, seed, strokes, *values):
-        params = dict(zip(fields, values)) | {"seed": seed, "working_size": min(WORKING_SIDE, working_size)}
+    def show(request: gr.Request, value, path, working_size, seed, strokes, gathered):
+        params = values_of(gathered) | {"seed": seed, "working_size": min(WORKING_SIDE, working_size)}
         shown = partial(strip_value, chosen=params["smoothness"])
 
         def compute() -> dict[str, Any]:
@@ -54,7 +55,8 @@ def solutions_lesson(workshop: Workshop, panel: PhotoPanel, pad: gr.HTML, fields
 
         return answered(lesson, request, value, compute)
 
-    lesson.input(show, [lesson, *panel.shared, pad, *fields.values()], lesson, **WIRING)
+    asks, gathered = gather(lesson.input, fields)
+    asks.then(show, [lesson, *panel.shared, pad, gathered], lesson, **WIRING)
     empty_with(panel, lesson)
     return lesson
 

@@ -149,7 +149,7 @@ def pack(values: np.ndarray) -> dict[str, Any]:
 def photo_url(image: np.ndarray, size: tuple[int, int], quality: int = 90) -> str:
     """(H, W, 3) RGB or (H, W) grey uint8, resized to ``size`` = (h, w), as a JPEG data address."""
     pixels = _resize(image, size)
-    ordered = pixels[..., ::-1] if pixels.ndim == 3 else pixels
+    ordered = cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR) if pixels.ndim == 3 else pixels
     return _data_url(".jpg", ordered, [cv2.IMWRITE_JPEG_QUALITY, quality])
 
 

@@ -122,8 +122,9 @@ class Replay {
     const values = this.energy.map((value, i) => [i, value]).filter(([, value]) => value !== null);
     this.figure.hidden = values.length < 2;
     this.figure.querySelector("span").textContent = this.energyName;
+    if (this.figure.hidden) return;  // before its width is asked for, for which the browser lays out the page
     const { height, left, right, top, bottom } = CURVE, width = this.curve.clientWidth, floor = height - bottom;
-    if (this.figure.hidden || !width) return;
+    if (!width) return;
     const low = Math.min(...values.map(([, value]) => value)), high = Math.max(...values.map(([, value]) => value));
     const first = this.steps[0], last = this.steps.at(-1);
     this.curveX = (i) => left + ((width - left - right) * (this.steps[i] - first)) / (last - first || 1);
