@@ -39,6 +39,34 @@ def told_apart(values: Sequence[float | None]) -> list[str]:
     return ["" if value is None else number_text(value, digits[value]) for value in values]
 
 
+def adding_up(whole: float, parts: Sequence[float], digits: int = DIGITS) -> list[str]:
+    """The texts of a number and of the ``parts`` it is the sum of, rounded so that what is written adds up as well.
+
+    All are written in the unit of the whole's last digit, which the largest remainders fill up (Hamilton's method).
+    """
+    power = int(f"{abs(whole):e}".split("e")[1])
+    is_scientific = bool(whole) and not -3 <= power < 6
+    decimals = digits - 1 - power if is_scientific else max(digits - 1 - power, 0)
+    total = round(whole * 10.0**decimals)
+    floors = [math.floor(part * 10.0**decimals) for part in parts]
+    order = sorted(range(len(parts)), key=lambda k: floors[k] - parts[k] * 10.0**decimals)
+    counts = [floor + (order.index(k) < total - sum(floors)) for k, floor in enumerate(floors)]
+
+    def text(count: int) -> str:
+        value, sign = abs(count) * 10.0**-decimals, "−" if count < 0 else ""
+        if is_scientific:
+            mantissa = _trimmed(f"{value * 10.0**-power:.{digits - 1}f}")
+            return f"{sign}{mantissa}\u00a0·\u00a010{str(power).translate(_RAISED)}"
+        return sign + _trimmed(f"{value:,.{decimals}f}")
+
+    return [text(count) for count in (total, *counts)]
+
+
+def digits_of(text: str, value: float) -> int:
+    """The digits with which ``number_text`` writes ``value`` as ``text``; ``DIGITS`` if it never does."""
+    return next((d for d in range(DIGITS, MOST_DIGITS + 1) if number_text(value, d) == text), DIGITS)
+
+
 def _digits_apart(first: float, second: float) -> int:
     """The fewest digits in which two numbers look different; ``DIGITS`` where they are as good as equal."""
     enough = (d for d in range(DIGITS, MOST_DIGITS + 1) if number_text(first, d) != number_text(second, d))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from segdemo.notation import number_text, told_apart
+from segdemo.notation import DIGITS, adding_up, digits_of, number_text, told_apart
 
 
 @pytest.mark.parametrize(
@@ -27,3 +27,23 @@ def test_neighbours_are_told_apart_and_only_they_get_more_digits():
     grabcut = told_apart([181234.4, 170001.9, 170001.7, None, 170001.7])
     assert grabcut == ["181,234", "170,001.9", "170,001.7", "", "170,001.7"]
     assert told_apart([1.0, 1.0 + 1e-12]) == ["1", "1"]  # rounding is no descent
+
+
+@pytest.mark.parametrize(
+    "whole, parts, digits, texts",
+    [
+        (27610.367, [15822.471, 11787.896], 4, ["27,610", "15,822", "11,788"]),
+        (27610.6, [15822.4, 11788.2], 4, ["27,611", "15,823", "11,788"]),  # alone they would be 15,822 and 11,788
+        (27610.367, [15822.571, 11787.796], 6, ["27,610.4", "15,822.6", "11,787.8"]),
+        (2609476.8, [2111111.7, 498365.1], 4, ["2.609 · 10⁶", "2.111 · 10⁶", "0.498 · 10⁶"]),
+        (12.5, [12.5, 0.0], 4, ["12.5", "12.5", "0"]), (0.0, [0.0, 0.0], 4, ["0", "0", "0"]),
+        (1.0, [1.5, -0.5], 4, ["1", "1.5", "−0.5"]), (3.2e-4, [2e-4, 1.2e-4], 4, ["3.2 · 10⁻⁴", "2 · 10⁻⁴", "1.2 · 10⁻⁴"]),
+    ],
+)  # fmt: skip
+def test_parts_add_up_to_the_whole_as_they_are_written(whole, parts, digits, texts):
+    assert [text.replace("\u00a0", " ") for text in adding_up(whole, parts, digits)] == texts
+
+
+def test_the_digits_of_a_text():
+    assert digits_of("170,001.6", 170001.625) == 7 and digits_of("170,002", 170001.625) == DIGITS
+    assert digits_of("what else", 170001.625) == DIGITS

@@ -281,7 +281,7 @@ def photo_contrasts(image: np.ndarray, neighbours: int, run: Run) -> tuple[list[
 def remove_islands(labels, seeds, data, weights, params: EdgeParams, run: Run) -> dict:
     """Give the object's parts without a stroke to the background, in place, if ``params`` ask for it; the facts of it.
 
-    Without any object stroke, as GrabCut allows, all parts stay.
+    All other facts stay those of the minimum cut. Without any object stroke, as GrabCut allows, all parts stay.
     """
     strokes = seeds == OBJECT + 1
     if not params.connected or not strokes.any():
@@ -292,7 +292,7 @@ def remove_islands(labels, seeds, data, weights, params: EdgeParams, run: Run) -
         return {"pixels in parts removed": 0}
     energy = sum(evaluate(labels, data, weights)[:2]) / SCALE
     run.frame("parts without an object stroke removed", labels=labels.copy(), energy=energy, is_after=True)
-    return {"energy with parts removed": energy, "pixels in parts removed": int(removed.sum())}
+    return {"energy after parts were removed": energy, "pixels in parts removed": int(removed.sum())}
 
 
 def islands(labels: np.ndarray, strokes: np.ndarray, neighbours: int) -> np.ndarray:

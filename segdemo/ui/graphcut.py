@@ -36,6 +36,12 @@ HINT = "Draw a stroke on each thing that is to be told apart, then press Cut."
 ONE_SO_FAR = "One label has a stroke: draw another, and it is cut."
 FEWER = "This is the cut of earlier strokes. Those that are left do not suffice for another: each label needs one."
 CUT_IF_LIVE = "(live) => { if (live) document.querySelector('#live-cut').click(); return []; }"
+CHANGED = """(live) => {
+  window.dispatchEvent(new CustomEvent('segdemo-changed', { detail: { group: 'graphcut', live, isOfLessons: %s } }));
+  if (live) document.querySelector('#live-cut').click();
+  return [];
+}"""
+"""After a change of what is to be cut: what was made before says that it is outdated, or with ``live`` is made anew."""
 
 
 class LiveEngine:
@@ -117,8 +123,13 @@ def graphcut_tab(workshop: Workshop, panel: PhotoPanel, shared: Shared) -> dict[
     pressed.then(segment, [*inputs, gathered], outputs, **common)
     # Strokes and parameters call the server only where live is on: what Stop finds in line are cuts that were asked for.
     again = gr.Button("Cut again", elem_id="live-cut", visible="hidden")
-    for changed in (pad.input, live.change, method.change, *(component.change for component in parameters.values())):
-        changed(None, live, None, js=CUT_IF_LIVE, api_visibility="private", show_progress="hidden")
+    fields = controls["graphcut"][1]
+    of_lessons = [pad.input, *(field.change for field in fields.values())]
+    others = [method.change, *(field.change for field in parameters.values() if field not in fields.values())]
+    for changes, is_of_lessons in ((of_lessons, "true"), (others, "false")):
+        for changed in changes:
+            changed(None, live, None, js=CHANGED % is_of_lessons, api_visibility="private", show_progress="hidden")
+    live.change(None, live, None, js=CUT_IF_LIVE, api_visibility="private", show_progress="hidden")
     asked, gathered = gather(again.click, parameters)
     asked.then(
         live_segment, [*inputs, gathered], outputs, **common | dict(show_progress="hidden", trigger_mode="always_last")
@@ -134,7 +145,6 @@ def graphcut_tab(workshop: Workshop, panel: PhotoPanel, shared: Shared) -> dict[
         api_visibility="private",
         show_progress="hidden",
     )
-    fields = controls["graphcut"][1]
     with lesson_group("Look inside"):
         with lesson_box("The graph of a patch, and its maximum flow", "graph-lesson"):
             graph_lesson(workshop, panel, pad, fields)

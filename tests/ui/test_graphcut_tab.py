@@ -103,6 +103,7 @@ def test_strokes_can_be_undone_and_redone(tab):
     tab.keys("e")
     tab.draw((0.5, 0.4), (0.5, 0.6))
     assert [stroke["label"] for stroke in tab.strokes] == [1, 2, 2, 0]
+    assert tab.strokes[-1]["size"] == pytest.approx(1.6 * drawn[0]["size"], rel=0.01)  # no slivers are left beside it
     assert not tab.one("#pad [data-testid=redo]").is_enabled()  # a new stroke ends the other future
     tab.browser.execute_script("Storage.prototype.setItem = () => { throw new Error('refused') }")
     tab.draw((0.8, 0.4), (0.8, 0.6))
@@ -119,11 +120,15 @@ def test_a_result_stays_until_the_next_one_comes(tab):
     tab.browser.execute_script(cut)
     tab.wait(lambda: state() == "result")
     turn = tab.one("#viewer-graphcut .sv").get_attribute("data-turn")
+    age = tab.one("#viewer-graphcut [data-testid=stale]")
+    assert not age.is_displayed()
     tab.draw((0.1, 0.9), (0.9, 0.9))
     time.sleep(1)
     assert state() == "result" and tab.one("#viewer-graphcut .sv").get_attribute("data-turn") == turn
+    assert "before the last stroke" in age.text
     tab.browser.execute_script(cut)
     tab.wait(lambda: tab.one("#viewer-graphcut .sv").get_attribute("data-turn") != turn and state() == "result")
+    assert not age.is_displayed()
 
 
 def test_zoom_pan_and_fingers(tab):
@@ -245,6 +250,16 @@ def test_the_lessons(tab):
     assert len(tab.browser.find_elements(By.CSS_SELECTOR, ".so-frame img")) == 12
     tab.click(".so-frame")
     assert "λ = 0" in tab.one("[data-testid=so-caption]").text
+    ages = [tab.one(f"[data-testid={name}-stale]") for name in ("gp", "so")]
+    changed = "window.dispatchEvent(new CustomEvent('segdemo-changed', { detail: { isOfLessons: %s } }))"
+    tab.browser.execute_script(changed % "false")
+    assert not any(age.is_displayed() for age in ages)
+    tab.browser.execute_script("document.querySelector('#pad [data-testid=undo]').click()")
+    tab.wait(lambda: all("have changed" in age.text for age in ages))
+    tab.browser.execute_script("document.querySelector('#pad [data-testid=redo]').click()")
+    tab.press("so-show")
+    tab.wait(lambda: not ages[1].is_displayed())
+    assert ages[0].is_displayed()
     tab.click("#examples button.thumbnail-item")  # another photo: both lessons are empty again
     tab.wait(lambda: not graph.find_element(By.CSS_SELECTOR, "[data-testid=gp-body]").is_displayed())
     tab.wait(lambda: not tab.one("[data-testid=so-body]").is_displayed())

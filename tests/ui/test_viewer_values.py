@@ -47,6 +47,13 @@ def test_an_energy_is_written_alike_in_caption_curve_and_facts():
     assert value["facts"] == [["energy", "170,001.6"], ["data energy", "169,001"], ["rounds", "3"]]
 
 
+def test_an_energys_terms_add_up_to_it_as_written():
+    energy, facts = [27612.7, 27610.6], {"energy": 27610.6, "data energy": 15822.4, "smoothness energy": 11788.2}
+    frames = [Frame("", stripes(4, 6, 2)) for _ in energy]
+    value = viewer_value(photo(4, 6), segmentation(4, 6, 2, frames=frames, energy=energy, facts=facts), "cut")
+    assert [text for _, text in value["facts"]] == ["27,611", "15,823", "11,788"]
+
+
 def test_sizes_are_bounded_and_nothing_is_enlarged():
     frames = [Frame("step", stripes(900, 600, 3), None, {"map": np.zeros((900, 600))})]
     pictures = [Picture("noise", np.random.default_rng(0).integers(0, 255, (1200, 900, 3), np.uint8))]

@@ -9,6 +9,9 @@ class GraphLesson {
     root.graphLesson = this;
     this.makeLegend();
     this.listen();
+    window.addEventListener("segdemo-changed", ({ detail }) => {
+      if (detail.isOfLessons && root.isConnected && root.dataset.state === "result") this.part("stale").hidden = false;
+    });
   }
 
   part(name) { return this.root.querySelector(`[data-testid="gp-${name}"]`); }
@@ -35,6 +38,7 @@ class GraphLesson {
     this.part("error").hidden = !value.message;
     this.part("error").textContent = value.message || "";
     if (value.state !== "result") return;
+    this.part("stale").hidden = true;
     this.patch = new Patch(JSON.parse(JSON.stringify(value)));  // Gradio's values are proxies, slow to read
     this.root.dataset.state = "result";
     this.part("body").hidden = false;
@@ -50,7 +54,7 @@ class GraphLesson {
     this.pause();
     this.turn += 1;  // an answer still under way belongs to the old photo
     this.patch = null;
-    for (const name of ["busy", "error"]) this.part(name).hidden = true;
+    for (const name of ["busy", "error", "stale"]) this.part(name).hidden = true;
     this.root.dataset.state = "empty";
     this.part("body").hidden = true;
     this.part("x").value = this.part("y").value = "";

@@ -34,6 +34,9 @@ class SolutionsLesson {
     this.root.addEventListener("keydown", (event) => this.onKey(event));
     for (const name of ["energy", "length"]) this.listenToPlot(this.part(name));
     new ResizeObserver(() => this.drawCurves()).observe(this.part("energy"));
+    window.addEventListener("segdemo-changed", ({ detail }) => {
+      if (detail.isOfLessons && root.isConnected && root.dataset.state === "result") this.part("stale").hidden = false;
+    });
   }
 
   part(name) { return this.root.querySelector(`[data-testid="so-${name}"]`); }
@@ -54,7 +57,7 @@ class SolutionsLesson {
     this.turn += 1;  // an answer still under way belongs to the old photo
     this.value = null;
     this.root.dataset.state = "empty";
-    for (const name of ["body", "busy", "error"]) this.part(name).hidden = true;
+    for (const name of ["body", "busy", "error", "stale"]) this.part(name).hidden = true;
   }
 
   // The answer to the last question; those to earlier ones are not wanted any more.
@@ -63,6 +66,7 @@ class SolutionsLesson {
     this.part("error").hidden = !value.message;
     this.part("error").textContent = value.message || "";
     if (value.state !== "result") return;
+    this.part("stale").hidden = true;
     this.value = JSON.parse(JSON.stringify(value));  // Gradio's values are proxies, slow to read
     this.part("size").textContent = this.value.working.join(" x ");
     this.root.dataset.state = "result";

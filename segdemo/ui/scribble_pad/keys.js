@@ -111,7 +111,7 @@ class Keyboard {
     const { pad, cursor } = this;
     cursor.hidden = !(this.isUsed && pad.photo);
     if (cursor.hidden) return;
-    const { x, y } = pad.view.fromPhoto(this.at), brush = pad.brushOf(pad.label), size = `${pad.part("size").value}px`;
+    const { x, y } = pad.view.fromPhoto(this.at), brush = pad.brushOf(pad.label), size = `${pad.widthOf(pad.label)}px`;
     cursor.classList.toggle("pad-down", this.isDown);
     cursor.style.color = brush ? brush.colour : "#fff";
     Object.assign(cursor.style, { width: size, height: size, left: `${x}px`, top: `${y}px` });

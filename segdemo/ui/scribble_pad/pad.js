@@ -5,6 +5,7 @@ const SMALLEST_BOX = 6;  // CSS pixels along a side; what is smaller was a click
 const STEP = 1.5;  // CSS pixels between two points of a stroke
 const COMMITTED_MS = 250;  // a stroke this long is meant: a second finger no longer turns it into a pinch
 const WHEEL_PAUSE_MS = 350;
+const ERASER_WIDTH = 1.6;  // brushes
 const ERASER = { label: 0, name: "Eraser", colour: "linear-gradient(135deg, #fff 43%, #d33 44%, #d33 56%, #fff 57%)" };
 
 // A wheel turn that began as scrolling of the page stays with the page.
@@ -209,10 +210,13 @@ class ScribblePad {
     this.beginAt(this.view.toPhoto(this.view.at(event)), label);
   }
 
+  // In CSS pixels. The eraser is wider than the brush: along a stroke by hand it would else leave slivers that are seeds.
+  widthOf(label) { return Number(this.part("size").value) * (label ? 1 : ERASER_WIDTH); }
+
   // The three acts of a stroke, by whatever hand: begin at a point of the photo, extend to others, finish.
   beginAt(point, label) {
     // The brush keeps its size on the screen; stored relative to the photo's long side.
-    const { width, height } = this.view.place, size = Number(this.part("size").value) / Math.max(width, height);
+    const { width, height } = this.view.place, size = this.widthOf(label) / Math.max(width, height);
     this.keyboard.at = point.map(inPhoto);
     if (this.isBox && label) this.current = { label: this.boxLabel, box: [...point, ...point].map(inPhoto), from: point.map(inPhoto) };
     else this.current = { label, size: Math.round(size * 1e5) / 1e5, points: [point] };
@@ -289,7 +293,7 @@ class ScribblePad {
 
   showRing(event, { x, y }) {
     this.keyboard.use(this.keyboard.isDown);
-    const ring = this.part("ring"), size = `${this.part("size").value}px`;
+    const ring = this.part("ring"), size = `${this.widthOf(this.label)}px`;
     ring.hidden = event.pointerType === "touch" || this.isHand || this.isBox || this.gesture === "pan" || !this.photo;
     Object.assign(ring.style, { width: size, height: size, left: `${x}px`, top: `${y}px` });
   }

@@ -10,14 +10,14 @@ import base64
 import json
 import math
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import zip_longest
 from typing import Any
 
 import cv2
 import numpy as np
 
-from ...notation import number_text, told_apart
+from ...notation import adding_up, digits_of, number_text, told_apart
 from ...segmentation import ENERGY, Frame, Picture, Segmentation, resize_nearest
 
 MAX_FRAMES = 40
@@ -26,6 +26,8 @@ PICTURE_SIZE = 768
 SCORES_SIZE = 192
 MAX_SCORES = 12
 MIN_SCORE = 0.02
+TERMS = ("energy", "data energy", "smoothness energy")
+"""Facts of which the first is the sum of the others."""
 
 
 def as_text(value: dict[str, Any]) -> str:
@@ -101,7 +103,7 @@ def viewer_value(
         "last": last or (f"result ({shown[-1]['caption']})" if shown else "result"),
         "energy_name": segmentation.energy_name,
         "pictures": [_picture(picture) for picture in segmentation.pictures],
-        "facts": [[str(key), _fact_text(value, energy, texts)] for key, value in segmentation.facts.items()],
+        "facts": [[str(key), text] for key, text in _fact_texts(segmentation.facts, energy, texts).items()],
         "timings": [[stage, float(seconds)] for stage, seconds in segmentation.timings.items()],
         "notices": list(segmentation.notices),
         "before": before and {"title": before[0]} | _labelled(before[1], size),
@@ -219,6 +221,16 @@ def _picture(picture: Picture) -> dict[str, Any]:
 
 def _finite(value: float) -> float | None:
     return float(value) if math.isfinite(value) else None
+
+
+def _fact_texts(facts: Mapping[str, Any], energies: Sequence[float | None], texts: Sequence[str]) -> dict[str, str]:
+    """The facts as they are written on the page, an energy and its terms so that the terms add up to it."""
+    written = {key: _fact_text(value, energies, texts) for key, value in facts.items()}
+    if all(math.isfinite(facts.get(key, math.nan)) for key in TERMS):
+        energy, *terms = (facts[key] for key in TERMS)
+        digits = digits_of(written["energy"], energy)
+        written |= dict(zip(TERMS, adding_up(energy, terms, digits), strict=True))
+    return written
 
 
 def _fact_text(value: Any, energies: Sequence[float | None], texts: Sequence[str]) -> str:

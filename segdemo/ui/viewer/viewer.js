@@ -41,6 +41,11 @@ class MaskViewer {
     });
     this.listen();
     window.addEventListener("segdemo-photo-key", () => this.showAge());
+    window.addEventListener("segdemo-changed", ({ detail }) => {
+      if (!this.result || detail.group !== group || detail.live) return;
+      this.isOutdated = true;
+      this.showAge();
+    });
     if (group) groups.set(group, (groups.get(group) || new Set()).add(this));
   }
 
@@ -123,6 +128,7 @@ class MaskViewer {
     this.part("empty").hidden = true;
     this.root.querySelector(".sv-body").hidden = false;
     this.showHead();
+    this.isOutdated = false;
     this.showAge();
     const aspect = result.photo.naturalWidth / result.photo.naturalHeight;
     this.part("stage").style.aspectRatio = Math.min(Math.max(aspect, 0.6), 3);
@@ -153,11 +159,13 @@ class MaskViewer {
     if (before && this.stage.divider === null) this.divide(0.5);
   }
 
-  // Whether the result is of the photo that is chosen; what names no photo (pins) always is.
+  // Whether the result is of the photo that is chosen (what names no photo, as pins, always is) and of all that was drawn and set.
   showAge() {
     const key = this.result && this.result.key, chosen = window.segdemoPhotoKey;
-    this.part("stale").hidden = !key || chosen === undefined || key === chosen;
-    this.part("stale").textContent = chosen ? "of another photo than the one chosen now: run again" : "of a photo that is no longer chosen";
+    const isOfAnother = key && chosen !== undefined && key !== chosen;
+    this.part("stale").hidden = !isOfAnother && !this.isOutdated;
+    this.part("stale").textContent = !isOfAnother ? "from before the last stroke or change: press Cut"
+      : chosen ? "of another photo than the one chosen now: run again" : "of a photo that is no longer chosen";
   }
 
   showHead() {
