@@ -1,7 +1,11 @@
 """DeepLab v2: the same weights on a grid of 16 and of 8."""
 
+import pytest
 import torch
+from torch import nn
+from torch.nn import functional as F
 
+from segdemo.networks.backbones import AtrousConv
 from segdemo.networks.deeplab import ASPPScores, ImagePooling, half_a_cell_on
 from segdemo.networks.inference import build_network
 
@@ -39,6 +43,28 @@ def test_both_grids_look_at_the_same_places():
     middle = (..., slice(20, 28), slice(20, 28))
     assert sparse[middle].std() > 0.1
     torch.testing.assert_close(dense[middle], sparse[middle], atol=1e-3, rtol=1e-3)
+
+
+@pytest.mark.parametrize("kernel, rate, size", [(5, 4, (8, 12)), (3, 6, (13, 10)), (3, 9, (4, 20)), (5, 3, (1, 1))])
+def test_atrous_convolution_by_deinterlacing_has_the_same_sums(monkeypatch, kernel, rate, size):
+    torch.manual_seed(0)
+    conv = AtrousConv(6, 6, kernel, 1, rate * (kernel // 2), rate, groups=6)
+    ways, deinterlaced = [], AtrousConv.on_deinterlaced
+    monkeypatch.setattr(AtrousConv, "on_deinterlaced", lambda self, x: ways.append(rate) or deinterlaced(self, x))
+    x, y = (torch.randn(2, 6, *size, generator=torch.Generator().manual_seed(1), requires_grad=True) for _ in range(2))
+    direct = F.conv2d(y, conv.weight, conv.bias, padding=conv.padding, dilation=conv.dilation, groups=6)
+    torch.testing.assert_close(conv(x), direct)
+    conv(x).square().sum().backward(), direct.square().sum().backward()
+    torch.testing.assert_close(x.grad, y.grad)
+    assert ways == [rate, rate]
+
+
+def test_atrous_convolution_is_direct_where_that_is_fast(monkeypatch):
+    monkeypatch.setattr(AtrousConv, "on_deinterlaced", None)
+    x = torch.randn(1, 6, 9, 9)
+    for rate, groups in ((2, 6), (8, 1)):  # a narrow border; not depthwise
+        conv = AtrousConv(6, 6, 5, 1, 2 * rate, rate, groups=groups)
+        torch.testing.assert_close(conv(x), nn.Conv2d.forward(conv, x))
 
 
 def test_half_a_cell_on():
