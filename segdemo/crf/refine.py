@@ -15,6 +15,7 @@ import torch
 from pydantic import Field
 
 from ..errors import ParameterError
+from ..likeliest import likeliest
 from ..method import Params, Run
 from ..segmentation import Picture, Segmentation, heatmap
 from .dense import DenseCRF
@@ -72,12 +73,12 @@ def refine(image: np.ndarray, segmentation: Segmentation, params: RefinementPara
     run.step(BEGUN, "CRF: building the lattices")
     with run.time("CRF lattices"):
         crf = photo_crf(image, run, params)
-    start, first = _argmax(before), run.frames[-1].step + 1 if run.frames else 0
+    start, first = likeliest(before)[0], run.frames[-1].step + 1 if run.frames else 0
     aligned = len(run.frames) == len(run.energy)  # else earlier frames have no energy, and these must not either
     for iteration, (beliefs, energy) in enumerate(_iterations(crf, before, params, run)):
         if run.keep_frames or iteration == params.crf_iterations:
             after = beliefs()
-            labels = _argmax(after)
+            labels = likeliest(after)[0]
         if run.keep_frames:
             changed = 100 * float((labels != start).mean())
             caption = (
@@ -125,11 +126,6 @@ def _iterations(
             lambda beliefs=beliefs: timed("CRF mean field", lambda: beliefs().cpu().numpy()),
             lambda energy=energy: timed("CRF free energy", energy),
         )
-
-
-def _argmax(scores: np.ndarray) -> np.ndarray:
-    """(h, w) int64: the best of scores (K, h, w)."""
-    return torch.from_numpy(np.require(scores, requirements="CW")).argmax(0).numpy()
 
 
 def _belief_maps(beliefs: np.ndarray, labels: np.ndarray, names: list[str], most: int = 4) -> dict[str, np.ndarray]:

@@ -177,6 +177,8 @@ def copy_in_order(source: Iterable[tuple[str, Tensor]], trunk: nn.Module) -> Non
 
 def resize(x: Tensor, size: tuple[int, int]) -> Tensor:
     """Bilinear interpolation of (N, C, h, w) to (N, C, *size); pixel centres, not corners, are aligned."""
+    if x.shape[2:] == size:
+        return x
     return F.interpolate(x, size=size, mode="bilinear", align_corners=False)
 
 

@@ -26,6 +26,7 @@ from torch import Tensor, nn
 
 from ..errors import DownloadError, UnavailableError
 from ..labels import LABEL_SETS, VOC21, LabelSet, voc_columns
+from ..likeliest import likeliest
 from ..method import Run, method
 from ..segmentation import Segmentation
 from .backbones import count_parameters, resize
@@ -286,14 +287,14 @@ def segment_with(entry: Official, image: np.ndarray, params: OfficialParams, run
         key = ("official", entry.name, long_side)
         scores = run.cached(key, lambda: class_scores(network, image, long_side, run.device, run.dtype))
     beliefs, names, palette = (as_voc if params.labels == "voc" else as_own)(scores, entry.label_set, image.shape[:2])
-    labels = beliefs.argmax(0).astype(np.int32)
+    labels, top = likeliest(beliefs)
     size = input_shape(*labels.shape, long_side, network.stride)
     return Segmentation(
         labels=labels,
         names=names,
         palette=palette,
         working_scores=beliefs,
-        pictures=[certainty(beliefs)],
+        pictures=[certainty(top)],
         facts={"parameters": network.trained_values, "input": f"{size[1]} x {size[0]}", "trained on": entry.labels},
     )
 

@@ -174,8 +174,8 @@ def to_tokens(x: Tensor) -> Tensor:
 
 
 def to_map(x: Tensor, height: int, width: int) -> Tensor:
-    """(N, h*w, C) -> (N, C, h, w)."""
-    return x.transpose(1, 2).unflatten(2, (height, width))
+    """(N, h*w, C) -> (N, C, h, w), channels last in memory and with strides that say so: else PyTorch copies the map."""
+    return x.unflatten(1, (height, width)).permute(0, 3, 1, 2)
 
 
 def initialize(module: nn.Module) -> None:
