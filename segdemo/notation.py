@@ -44,10 +44,12 @@ def adding_up(whole: float, parts: Sequence[float], digits: int = DIGITS) -> lis
 
     All are written in the unit of the whole's last digit, which the largest remainders fill up (Hamilton's method).
     """
-    power = int(f"{abs(whole):e}".split("e")[1])
+    mantissa, exponent = f"{abs(whole):.{digits - 1}e}".split("e")  # rounded first, as ``number_text`` does
+    power = int(exponent)
     is_scientific = bool(whole) and not -3 <= power < 6
     decimals = digits - 1 - power if is_scientific else max(digits - 1 - power, 0)
-    total = round(whole * 10.0**decimals)
+    written = mantissa if is_scientific else f"{abs(whole):.{decimals}f}"
+    total = int(written.replace(".", "")) * (-1 if whole < 0 else 1)
     floors = [math.floor(part * 10.0**decimals) for part in parts]
     order = sorted(range(len(parts)), key=lambda k: floors[k] - parts[k] * 10.0**decimals)
     counts = [floor + (order.index(k) < total - sum(floors)) for k, floor in enumerate(floors)]
@@ -55,8 +57,7 @@ def adding_up(whole: float, parts: Sequence[float], digits: int = DIGITS) -> lis
     def text(count: int) -> str:
         value, sign = abs(count) * 10.0**-decimals, "−" if count < 0 else ""
         if is_scientific:
-            mantissa = _trimmed(f"{value * 10.0**-power:.{digits - 1}f}")
-            return f"{sign}{mantissa}\u00a0·\u00a010{str(power).translate(_RAISED)}"
+            return f"{sign}{_trimmed(f'{value * 10.0**-power:.{digits - 1}f}')}\u00a0·\u00a010{str(power).translate(_RAISED)}"
         return sign + _trimmed(f"{value:,.{decimals}f}")
 
     return [text(count) for count in (total, *counts)]

@@ -44,6 +44,12 @@ def test_parts_add_up_to_the_whole_as_they_are_written(whole, parts, digits, tex
     assert [text.replace("\u00a0", " ") for text in adding_up(whole, parts, digits)] == texts
 
 
+@pytest.mark.parametrize("whole", [449.775, 6530.805, 9999999.0, 999999.7, 0.00099996, 27610.5, 12.0, 0.5])
+@pytest.mark.parametrize("digits", [4, 5, 6])
+def test_the_whole_is_written_as_it_is_alone(whole, digits):
+    assert adding_up(whole, [whole / 3, whole - whole / 3], digits)[0] == number_text(whole, digits)
+
+
 def test_the_digits_of_a_text():
     assert digits_of("170,001.6", 170001.625) == 7 and digits_of("170,002", 170001.625) == DIGITS
     assert digits_of("what else", 170001.625) == DIGITS

@@ -57,7 +57,7 @@ class AtrousConv(nn.Conv2d):
     """
 
     def forward(self, x: Tensor) -> Tensor:
-        is_depthwise = self.groups == self.in_channels
+        is_depthwise = self.groups == self.in_channels == self.out_channels
         if x.device.type == "cpu" and is_depthwise and self.padding[0] > WIDEST_BORDER:
             return self.on_deinterlaced(x)
         return super().forward(x)

@@ -36,8 +36,13 @@ HINT = "Draw a stroke on each thing that is to be told apart, then press Cut."
 ONE_SO_FAR = "One label has a stroke: draw another, and it is cut."
 FEWER = "This is the cut of earlier strokes. Those that are left do not suffice for another: each label needs one."
 CUT_IF_LIVE = "(live) => { if (live) document.querySelector('#live-cut').click(); return []; }"
+ASKED = "() => { const { graphcut = 0 } = window.segdemoChanges || {}; window.segdemoAsked = { graphcut }; }"
+"""Notes at the press of Cut how many changes there were: a result is outdated if there are more when it comes."""
 CHANGED = """(live) => {
-  window.dispatchEvent(new CustomEvent('segdemo-changed', { detail: { group: 'graphcut', live, isOfLessons: %s } }));
+  const changes = window.segdemoChanges = { graphcut: 0, lessons: 0, ...window.segdemoChanges }, isOfLessons = %s;
+  changes.graphcut += 1;
+  if (isOfLessons) changes.lessons += 1;
+  window.dispatchEvent(new CustomEvent('segdemo-changed', { detail: { group: 'graphcut', live, isOfLessons } }));
   if (live) document.querySelector('#live-cut').click();
   return [];
 }"""
@@ -116,13 +121,15 @@ def graphcut_tab(workshop: Workshop, panel: PhotoPanel, shared: Shared) -> dict[
             updates |= update
         return updates
 
+    again = gr.Button("Cut again", elem_id="live-cut", visible="hidden")
     inputs = [*panel.shared, shared.results, method, pad]
     common = dict(show_progress_on=status, **RUN)
     outputs = [*places([target]), shared.results, status]
+    for asking in (run.click, again.click):
+        asking(None, None, None, js=ASKED, api_visibility="private", show_progress="hidden")
     pressed, gathered = gather(run.click, parameters)
     pressed.then(segment, [*inputs, gathered], outputs, **common)
     # Strokes and parameters call the server only where live is on: what Stop finds in line are cuts that were asked for.
-    again = gr.Button("Cut again", elem_id="live-cut", visible="hidden")
     fields = controls["graphcut"][1]
     of_lessons = [pad.input, *(field.change for field in fields.values())]
     others = [method.change, *(field.change for field in parameters.values() if field not in fields.values())]

@@ -37,7 +37,7 @@ HINT = (
 NOTHING_RUN = "Run methods on this photo: each result is measured here."
 QUIET = dict(api_visibility="private", show_progress="hidden")
 SCORE_IF_TRUTH = """() => {
-  if (document.querySelector('#viewer-truth .sv[data-state=result]')) document.querySelector('#score-again').click();
+  if (document.querySelector('#viewer-truth')) document.querySelector('#score-again').click();
   return [];
 }"""
 
@@ -81,10 +81,10 @@ def truth_panel(panel: PhotoPanel, shared: Shared, column: gr.Column, screen: gr
     # Results call the server only where there is a truth: a question after every live cut would make the page slower.
     again = gr.Button("Score again", elem_id="score-again", visible="hidden")
     shared.results.change(None, None, None, js=SCORE_IF_TRUTH, **QUIET)
-    for asked in (truth.change, again.click):
-        asked(
-            lambda found, results: score_table(found, list(results.values())), [truth, shared.results], table, **QUIET
-        )
+    gr.on(
+        [truth.change, again.click], lambda found, results: score_table(found, list(results.values())),
+        [truth, shared.results], table, trigger_mode="always_last", **QUIET,
+    )  # fmt: skip
 
 
 def load_truth(path: str | None, photo_path: str | None) -> tuple:

@@ -129,6 +129,11 @@ def test_a_result_stays_until_the_next_one_comes(tab):
     tab.browser.execute_script(cut)
     tab.wait(lambda: tab.one("#viewer-graphcut .sv").get_attribute("data-turn") != turn and state() == "result")
     assert not age.is_displayed()
+    # A stroke drawn while a cut is under way is not in its result.
+    turn = tab.one("#viewer-graphcut .sv").get_attribute("data-turn")
+    tab.browser.execute_script(cut + ";setTimeout(() => document.querySelector('#pad [data-testid=undo]').click(), 30)")
+    tab.wait(lambda: tab.one("#viewer-graphcut .sv").get_attribute("data-turn") != turn)
+    assert "before the last stroke" in age.text
 
 
 def test_zoom_pan_and_fingers(tab):

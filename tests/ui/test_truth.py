@@ -110,6 +110,8 @@ def address(tmp_path_factory):
         panel = SimpleNamespace(path=path, file=path)
         shared = Shared(results=gr.State({}), pins=gr.State([]))
         gr.Button("run", elem_id="run").click(lambda: {"thirds": result("Thirds", THIRDS - 7)}, None, shared.results)
+        both = lambda: {"thirds": result("Thirds", THIRDS - 7), "halves": result("Halves", HALVES - 1)}  # noqa: E731
+        gr.Button("run both", elem_id="both").click(both, None, shared.results)
         column, screen = truth_column()
         truth_panel(panel, shared, column, screen)
         gr.Button("other photo", elem_id="other").click(lambda: "", None, panel.path)
@@ -148,5 +150,7 @@ def test_in_the_browser(browser, address):
     wait(lambda: "Loaded: one label map." in text("truth-said"))
     wait(lambda: "Human segmentation" in text("viewer-truth"))
     wait(lambda: "Thirds" in text("truth-table") and "1.000" in text("truth-table"))
+    browser.find_element("id", "both").click()  # a result that comes when there is a truth already
+    wait(lambda: "Halves" in text("truth-table"))
     browser.find_element("id", "other").click()
     wait(lambda: not text("viewer-truth") and text("truth-table") == "")

@@ -24,8 +24,11 @@ class GraphLesson {
     const [x, y] = place || [number("x"), number("y")];
     this.pause();
     this.part("busy").hidden = false;
+    this.changesAsked = this.changes;
     this.ask({ ask: { turn: ++this.turn, x, y, size: number("size"), side: number("side") } });
   }
+
+  get changes() { return (window.segdemoChanges || { lessons: 0 }).lessons; }
 
   show(value) {
     if (value && value.state === "empty") this.empty();
@@ -38,7 +41,7 @@ class GraphLesson {
     this.part("error").hidden = !value.message;
     this.part("error").textContent = value.message || "";
     if (value.state !== "result") return;
-    this.part("stale").hidden = true;
+    this.part("stale").hidden = this.changes === this.changesAsked;
     this.patch = new Patch(JSON.parse(JSON.stringify(value)));  // Gradio's values are proxies, slow to read
     this.root.dataset.state = "result";
     this.part("body").hidden = false;

@@ -24,7 +24,7 @@ from ..photo import PhotoPanel
 from ..scribble_pad import BINARY_BRUSHES
 from ..viewer.payload import photo_url
 from ..workshop import Workshop
-from .teaching import WIRING, answered, asked, empty_with, number, taught
+from .teaching import QUESTION, WIRING, answered, asked, empty_with, number, taught
 
 PICTURE_SIDE = 512
 """About how long the longer side of the picture to pick from is, in pixels."""
@@ -45,16 +45,19 @@ def graph_lesson(workshop: Workshop, panel: PhotoPanel, pad: gr.HTML, fields: di
         elem_id="graph-patch",
     )
 
-    def show(request: gr.Request, value, path, working_size, seed, strokes, gathered):
+    def show(request: gr.Request, _, path, working_size, seed, strokes, gathered):
+        values = values_of(gathered)
+        value = values.pop(QUESTION)
+
         def params(photo: np.ndarray) -> dict[str, Any]:
-            return values_of(gathered) | {"seed": seed} | read_ask(value, photo.shape[:2], working_size)
+            return values | {"seed": seed} | read_ask(value, photo.shape[:2], working_size)
 
         def compute() -> dict[str, Any]:
             return taught(workshop, graph_patch, params, patch_value, path, request, strokes or {})
 
         return answered(lesson, request, value, compute)
 
-    asks, gathered = gather(lesson.input, fields)
+    asks, gathered = gather(lesson.input, fields | {QUESTION: lesson})
     asks.then(show, [lesson, *panel.shared, pad, gathered], lesson, **WIRING)
     empty_with(panel, lesson)
     return lesson

@@ -44,8 +44,11 @@ class SolutionsLesson {
 
   request() {
     this.part("busy").hidden = false;
+    this.changesAsked = this.changes;
     this.ask({ ask: { turn: ++this.turn } });
   }
+
+  get changes() { return (window.segdemoChanges || { lessons: 0 }).lessons; }
 
   show(value) {
     if (value && value.state === "empty") this.empty();
@@ -66,7 +69,7 @@ class SolutionsLesson {
     this.part("error").hidden = !value.message;
     this.part("error").textContent = value.message || "";
     if (value.state !== "result") return;
-    this.part("stale").hidden = true;
+    this.part("stale").hidden = this.changes === this.changesAsked;
     this.value = JSON.parse(JSON.stringify(value));  // Gradio's values are proxies, slow to read
     this.part("size").textContent = this.value.working.join(" x ");
     this.root.dataset.state = "result";

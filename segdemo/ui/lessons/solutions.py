@@ -23,7 +23,7 @@ from ..photo import PhotoPanel
 from ..viewer.payload import photo_url
 from ..workshop import Workshop
 from .graph_patch import draw_outline
-from .teaching import WIRING, answered, empty_with, taught
+from .teaching import QUESTION, WIRING, answered, empty_with, taught
 
 WORKING_SIDE = 256
 """Long side, in pixels, at which the cuts are made."""
@@ -46,8 +46,10 @@ def solutions_lesson(workshop: Workshop, panel: PhotoPanel, pad: gr.HTML, fields
         elem_id="solutions",
     )
 
-    def show(request: gr.Request, value, path, working_size, seed, strokes, gathered):
-        params = values_of(gathered) | {"seed": seed, "working_size": min(WORKING_SIDE, working_size)}
+    def show(request: gr.Request, _, path, working_size, seed, strokes, gathered):
+        values = values_of(gathered)
+        value = values.pop(QUESTION)
+        params = values | {"seed": seed, "working_size": min(WORKING_SIDE, working_size)}
         shown = partial(strip_value, chosen=params["smoothness"])
 
         def compute() -> dict[str, Any]:
@@ -55,7 +57,7 @@ def solutions_lesson(workshop: Workshop, panel: PhotoPanel, pad: gr.HTML, fields
 
         return answered(lesson, request, value, compute)
 
-    asks, gathered = gather(lesson.input, fields)
+    asks, gathered = gather(lesson.input, fields | {QUESTION: lesson})
     asks.then(show, [lesson, *panel.shared, pad, gathered], lesson, **WIRING)
     empty_with(panel, lesson)
     return lesson

@@ -22,6 +22,8 @@ log = logging.getLogger("segdemo")
 OTHER_BRUSHES = "This lesson cuts between two labels, those of the first two brushes, and neither of them has a stroke on the photo: draw one with each."
 TWO_BRUSHES = "Two labels only: the first brush is the object, the second the background; strokes of other brushes are left out here."
 FAILED = "This lesson failed unexpectedly; the details are in the server's log. The methods still run."
+QUESTION = "question"
+"""The name under which a lesson's question is gathered with controls: an answer that comes meanwhile cannot take its place."""
 WIRING = dict(concurrency_id=ENGINE, api_visibility="private", show_progress="hidden", trigger_mode="multiple")
 """Every question is sent: of "always_last" the last would carry what the answer before it left in the lesson's value."""
 

@@ -42,9 +42,7 @@ class MaskViewer {
     this.listen();
     window.addEventListener("segdemo-photo-key", () => this.showAge());
     window.addEventListener("segdemo-changed", ({ detail }) => {
-      if (!this.result || detail.group !== group || detail.live) return;
-      this.isOutdated = true;
-      this.showAge();
+      if (detail.group === group && !detail.live) this.showAge();  // a live cut will be here before it is read
     });
     if (group) groups.set(group, (groups.get(group) || new Set()).add(this));
   }
@@ -128,7 +126,6 @@ class MaskViewer {
     this.part("empty").hidden = true;
     this.root.querySelector(".sv-body").hidden = false;
     this.showHead();
-    this.isOutdated = false;
     this.showAge();
     const aspect = result.photo.naturalWidth / result.photo.naturalHeight;
     this.part("stage").style.aspectRatio = Math.min(Math.max(aspect, 0.6), 3);
@@ -163,7 +160,9 @@ class MaskViewer {
   showAge() {
     const key = this.result && this.result.key, chosen = window.segdemoPhotoKey;
     const isOfAnother = key && chosen !== undefined && key !== chosen;
-    this.part("stale").hidden = !isOfAnother && !this.isOutdated;
+    const count = (changes) => (changes && changes[this.group]) || 0;
+    const isOutdated = this.result && count(window.segdemoChanges) > count(window.segdemoAsked);
+    this.part("stale").hidden = !isOfAnother && !isOutdated;
     this.part("stale").textContent = !isOfAnother ? "from before the last stroke or change: press Cut"
       : chosen ? "of another photo than the one chosen now: run again" : "of a photo that is no longer chosen";
   }
